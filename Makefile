@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Everything a person types.  `make help` lists it.
+
+# ---- settings, all of which the command line can override -----------------
+
+CROSS    ?=
+ifeq ($(origin CC),default)
+CC       := $(CROSS)gcc
+endif
+ifeq ($(origin AR),default)
+AR       := $(CROSS)ar
+endif
+# Headers to build the module for: the running kernel's, else the lab's.
+LAB_KERNEL ?= 6.1
+# Kernels on which `make check' tests the module.
+LAB_KERNELS ?= 6.1 6.12
+KDIR     ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
+              $(wildcard build/kernels/$(LAB_KERNEL)/kdir) \
+              $(wildcard /lib/modules/*-amd64/build))
+DESTDIR  ?=
+prefix   ?= /usr/local
+CFLAGS   ?= -O2 -g
+LDFLAGS  ?=
+
+VERSION  := 0.1.0
+B        := build
+
+WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
+            -Wmissing-prototypes -Wpointer-arith -Wvla -Wundef
+VMM_CFLAGS := -std=gnu11 -pthread -D_GNU_SOURCE -DVIREO_VERSION='"$(VERSION)"' \
+            -fstack-protector-strong -fno-strict-aliasing \
+            $(WARN) -Iuapi -Ivmm $(CFLAGS)
+VMM_LIBS := -ljansson
+
+VMM_SRC  := $(sort $(wildcard vmm/*.c vmm/*/*.c))
+VMM_OBJ  := $(VMM_SRC:%.c=$(B)/obj/%.o)
+
+.PHONY: all vmm module tools run check bench lint install uninstall clean help \
+        unit setup guest lab-module tests
+.DELETE_ON_ERROR:
+
+all: vmm tools module
+
+# ---- the VMM ---------------------------------------------------------------
+
+vmm: $(B)/vireo
+
+$(B)/vireo: $(VMM_OBJ)
+	@echo "  LD      $@"
+	@$(CC) $(CFLAGS) $(LDFLAGS) -pthread -pie -Wl,-z,relro,-z,now -o $@ $^ $(VMM_LIBS)
+
+# All of it but main(), for the unit tests.
+$(B)/libvmm.a: $(filter-out $(B)/obj/vmm/main.o,$(VMM_OBJ))
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@$(CC) $(VMM_CFLAGS) -fPIE -MD -MP -c -o $@ $<
+
+# ---- unit tests ------------------------------------------------------------
+
+UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
+UNIT     := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/unit/%)
+
+$(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(B)/obj/tests/unit/unit.o $(B)/libvmm.a
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	@$(CC) $(CFLAGS) $(LDFLAGS) -pthread -pie -o $@ $^ -lcmocka $(VMM_LIBS)
+
+unit: $(UNIT)
+	@tests/unit/run
+
+# ---- the module ------------------------------------------------------------
+
+# The kernel's build system writes beside its sources, so it gets a tree of
+# links for each kernel.
+release   = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' \
+              $(1)/include/generated/utsrelease.h 2>/dev/null)
+MODULE_SRC := Kbuild $(wildcard kmod/*.[ch] debugfs/*.[ch] uapi/linux/*.h)
+
+module:
+ifeq ($(KDIR),)
+	@echo "  SKIP    vireo.ko: no kernel headers" \
+		"(apt-get install linux-headers-amd64, or KDIR=DIR)"
+else
+	@$(MAKE) --no-print-directory module-for KDIR=$(abspath $(KDIR))
+	@cmp -s $(B)/module/$(call release,$(KDIR))/vireo.ko $(B)/vireo.ko || \
+		cp $(B)/module/$(call release,$(KDIR))/vireo.ko $(B)/vireo.ko
+endif
+
+# build/module/RELEASE/vireo.ko, for the headers in KDIR.  Kernels since 6.6
+# want pahole for debug information that nobody needs here.
+module-for: M := $(B)/module/$(call release,$(KDIR))
+module-for:
+	@test -n "$(call release,$(KDIR))" || \
+		{ echo "$(KDIR): not a tree of kernel headers" >&2; exit 1; }
+	@mkdir -p $(M)
+	@cp -as --remove-destination $(abspath Kbuild kmod debugfs uapi) $(M)/
+	@$(MAKE) --no-print-directory -C $(KDIR) M=$(abspath $(M)) \
+		CONFIG_DEBUG_INFO_BTF_MODULES= modules $(if $(V),V=1,-s)
+
+# For the lab's kernel, whatever this machine's is.
+lab-module:
+	@tools/fetch-kernel $(LAB_KERNEL) >/dev/null
+	@$(MAKE) --no-print-directory module-for \
+		KDIR=$(abspath build/kernels/$(LAB_KERNEL)/kdir)
+
+# ---- tests, tools, guests --------------------------------------------------
+
+include tests/payload/build.mk
+include tests/kselftest/build.mk
+
+tools:
+
+setup:
+	@tools/setup
+
+guest: setup
+	@tools/mkguest all
+
+tests: $(UNIT) payload kselftest
+
+run: setup
+	@tools/mkguest initramfs
+	@$(MAKE) --no-print-directory vmm
+	@tools/run
+
+check: setup
+	@tools/mkguest all
+	@$(MAKE) --no-print-directory vmm tests
+	@for k in $(LAB_KERNELS); do \
+		$(MAKE) --no-print-directory lab-module LAB_KERNEL=$$k || exit 1; done
+	@$(MAKE) --no-print-directory module
+	@LAB_KERNELS="$(LAB_KERNELS)" tests/check $(SUITES)
+
+bench: setup
+	@tools/mkguest initramfs
+	@$(MAKE) --no-print-directory vmm payload lab-module
+	@tests/bench/run
+
+lint: setup
+	@tests/lint
+
+# ---- installation ----------------------------------------------------------
+
+DKMS     := $(DESTDIR)/usr/src/vireo-$(VERSION)
+
+install: vmm
+	install -D -m 755 $(B)/vireo $(DESTDIR)$(prefix)/bin/vireo
+	install -D -m 644 vmm/vireo.1 $(DESTDIR)$(prefix)/share/man/man1/vireo.1
+	install -D -m 644 kmod/vireo.4 $(DESTDIR)$(prefix)/share/man/man4/vireo.4
+	install -D -m 644 uapi/linux/vireo.h \
+		$(DESTDIR)$(prefix)/include/linux/vireo.h
+	install -D -m 644 tools/completion/vireo.bash \
+		$(DESTDIR)$(prefix)/share/bash-completion/completions/vireo
+	for f in $(MODULE_SRC); do \
+		install -D -m 644 $$f $(DKMS)/$$f || exit 1; done
+	sed 's/@VERSION@/$(VERSION)/' tools/dkms.conf.in >$(DKMS)/dkms.conf
+	@echo "The module: dkms install vireo/$(VERSION)"
+
+uninstall:
+	rm -f $(DESTDIR)$(prefix)/bin/vireo \
+		$(DESTDIR)$(prefix)/share/man/man1/vireo.1 \
+		$(DESTDIR)$(prefix)/share/man/man4/vireo.4 \
+		$(DESTDIR)$(prefix)/include/linux/vireo.h \
+		$(DESTDIR)$(prefix)/share/bash-completion/completions/vireo
+	rm -rf $(DKMS)
+
+# What was fetched or takes long to make (build/kernels, build/guest) stays;
+# rm -rf build removes that, too.
+clean:
+	rm -rf $(B)/obj $(B)/tests $(B)/module $(B)/lint-* $(B)/vireo \
+		$(B)/vireo.ko $(B)/libvmm.a $(B)/lab-out
+
+help:
+	@sed -n 's/^	//; /^define HELP/,/^endef/{/define\|endef/!p}' Makefile
+
+define HELP
+make            the VMM (build/vireo) and the module (build/vireo.ko)
+make vmm        only the VMM
+make module     only the module; KDIR=DIR for other kernel headers
+make run        end at a shell in a Linux guest; does all set-up
+make check      all tests; SUITES="unit vm" for some; LAB=1 in the lab
+make bench      the table of measurements, side by side with QEMU
+make lint       style, warnings of gcc and clang, sparse, cppcheck
+make install    below DESTDIR and prefix (/usr/local); uninstall undoes it
+make clean      all but what was fetched
+Settings: CC, CROSS, CFLAGS, KDIR, DESTDIR, prefix, LAB_KERNEL, V=1
+endef
+
+-include $(VMM_OBJ:.o=.d) $(UNIT_SRC:%.c=$(B)/obj/%.d)

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The rule interpreter.
+ *
+ * vireo_rules_compile() checks a caller's table and splits each rule into at
+ * most one op per direction, so that the hot path looks only at ops that have
+ * something to say.  An access is decided by the first op, in table order,
+ * that covers it; EVENT ops whose data do not match do not decide.
+ *
+ * The guest chooses offset, length and data of an access; the owner of the VM
+ * writes the shadow page at any time.  Both are hostile: an op is used only
+ * after its bounds were compared with the access, and shadow + len of every
+ * op lies within the page.
+ */
+#include "rules.h"
+
+#define VIREO_WIDTH_ALL \
+	(VIREO_WIDTH_1 | VIREO_WIDTH_2 | VIREO_WIDTH_4 | VIREO_WIDTH_8)
+
+static_assert(sizeof(struct vireo_rule) == 56, "ABI");
+static_assert(2 * VIREO_MAX_RULES <= 255, "vireo_rules.first[] is u8");
+
+/* The flags that each rule type knows. */
+static const u16 rule_flags[] = {
+	[VIREO_RULE_SHADOW] = VIREO_RULE_WRITE_THROUGH | VIREO_RULE_WRITE_DROP,
+	[VIREO_RULE_CONST] = VIREO_RULE_WRITE_DROP,
+	[VIREO_RULE_POST] = VIREO_RULE_READ_SHADOW,
+	[VIREO_RULE_EVENT] = 0,
+};
+
+static bool rule_uses_shadow(const struct vireo_rule *r)
+{
+	return r->type == VIREO_RULE_SHADOW ||
+	       (r->type == VIREO_RULE_POST &&
+		(r->flags & VIREO_RULE_READ_SHADOW));
+}
+
+static int rule_check(const struct vireo_rule *r, u64 region_len)
+{
+	const u16 both = VIREO_RULE_WRITE_THROUGH | VIREO_RULE_WRITE_DROP;
+
+	if (r->type < VIREO_RULE_SHADOW || r->type >= ARRAY_SIZE(rule_flags))
+		return -EINVAL;
+	if (r->flags & ~rule_flags[r->type] || (r->flags & both) == both)
+		return -EINVAL;
+	if (r->widths & ~VIREO_WIDTH_ALL)
+		return -EINVAL;
+	if (r->reserved0 || r->reserved[0] || r->reserved[1])
+		return -EINVAL;
+	if (!r->len || (u64)r->offset + r->len > region_len)
+		return -EINVAL;
+
+	if (rule_uses_shadow(r)) {
+		if ((u64)r->shadow + r->len > VIREO_SHADOW_SIZE)
+			return -EINVAL;
+	} else if (r->shadow) {
+		return -EINVAL;
+	}
+
+	if (r->type != VIREO_RULE_EVENT && (r->fd || r->mask))
+		return -EINVAL;
+	if (r->type == VIREO_RULE_EVENT && (r->value & ~r->mask))
+		return -EINVAL;
+	if (r->type != VIREO_RULE_EVENT && r->type != VIREO_RULE_CONST &&
+	    r->value)
+		return -EINVAL;
+
+	return 0;
+}
+
+static void add_op(struct vireo_rules *t, enum vireo_dir dir,
+		   const struct vireo_rule *r, u32 index,
+		   enum vireo_action action)
+{
+	struct vireo_op *op = &t->op[t->end[dir]++];
+
+	op->offset = r->offset;
+	op->len = r->len;
+	op->shadow = r->shadow;
+	op->widths = r->widths ? r->widths : VIREO_WIDTH_ALL;
+	op->action = action;
+	op->type = r->type;
+	op->rule = index;
+	op->value = r->value;
+	op->mask = r->mask;
+	op->ctx = NULL;
+}
+
+static void add_read(struct vireo_rules *t, const struct vireo_rule *r,
+		     u32 index)
+{
+	if (r->type == VIREO_RULE_CONST)
+		add_op(t, VIREO_READ, r, index, VIREO_ACT_CONST);
+	else if (rule_uses_shadow(r))
+		add_op(t, VIREO_READ, r, index, VIREO_ACT_LOAD);
+}
+
+static void add_write(struct vireo_rules *t, const struct vireo_rule *r,
+		      u32 index)
+{
+	if (r->type == VIREO_RULE_POST)
+		add_op(t, VIREO_WRITE, r, index, VIREO_ACT_POST);
+	else if (r->type == VIREO_RULE_EVENT)
+		add_op(t, VIREO_WRITE, r, index, VIREO_ACT_EVENT);
+	else if (r->flags & VIREO_RULE_WRITE_THROUGH)
+		add_op(t, VIREO_WRITE, r, index, VIREO_ACT_STORE);
+	else if (r->flags & VIREO_RULE_WRITE_DROP)
+		add_op(t, VIREO_WRITE, r, index, VIREO_ACT_DROP);
+}
+
+static void build_index(struct vireo_rules *t, enum vireo_dir dir)
+{
+	u32 off, i;
+
+	for (off = 0; off < VIREO_RULES_INDEXED; off++) {
+		for (i = t->begin[dir]; i < t->end[dir]; i++)
+			if (off - t->op[i].offset < t->op[i].len)
+				break;
+		t->first[dir][off] = i;
+	}
+}
+
+/**
+ * vireo_rules_compile() - check a rule table and make it ready to serve
+ * @t: the result, with room for 2 * @nr ops
+ * @rules: the table, already copied from user space
+ * @nr: rules in the table
+ * @region_len: bytes of the region
+ *
+ * The caller fills in vireo_op.ctx of EVENT ops afterwards.
+ *
+ * Return: 0, or -EINVAL if a rule is malformed.
+ */
+int vireo_rules_compile(struct vireo_rules *t, const struct vireo_rule *rules,
+			u32 nr, u64 region_len)
+{
+	u32 i;
+	int ret;
+
+	if (!nr || nr > VIREO_MAX_RULES)
+		return -EINVAL;
+
+	for (i = 0; i < nr; i++) {
+		ret = rule_check(&rules[i], region_len);
+		if (ret)
+			return ret;
+	}
+
+	t->begin[VIREO_READ] = 0;
+	t->end[VIREO_READ] = 0;
+	for (i = 0; i < nr; i++)
+		add_read(t, &rules[i], i);
+
+	t->begin[VIREO_WRITE] = t->end[VIREO_READ];
+	t->end[VIREO_WRITE] = t->end[VIREO_READ];
+	for (i = 0; i < nr; i++)
+		add_write(t, &rules[i], i);
+
+	build_index(t, VIREO_READ);
+	build_index(t, VIREO_WRITE);
+	return 0;
+}
+
+static inline bool width_ok(u32 len)
+{
+	return len <= 8 &&
+	       (1U << len) & (1U << 1 | 1U << 2 | 1U << 4 | 1U << 8);
+}
+
+/*
+ * The whole access within the op?  Unsigned arithmetic: an access below the
+ * op gives a huge distance.
+ */
+static inline bool covers(const struct vireo_op *op, u32 off, u32 len)
+{
+	u32 dist = off - op->offset;
+
+	return dist < op->len && len <= op->len - dist && (op->widths & len);
+}
+
+static inline const struct vireo_op *first_op(const struct vireo_rules *t,
+					      enum vireo_dir dir, u32 off)
+{
+	u32 i = off < VIREO_RULES_INDEXED ? t->first[dir][off] : t->begin[dir];
+
+	return &t->op[i];
+}
+
+/**
+ * vireo_rules_read() - a guest's read
+ * @t: the region's table
+ * @shadow: the region's shadow page
+ * @off: from the start of the region
+ * @len: bytes; any number
+ * @val: where to put the data; untouched if no op decides
+ *
+ * Return: the op that served the read, or NULL: to user space.
+ */
+const struct vireo_op *vireo_rules_read(const struct vireo_rules *t,
+					const u8 *shadow, u32 off, u32 len,
+					void *val)
+{
+	const struct vireo_op *end = &t->op[t->end[VIREO_READ]];
+	const struct vireo_op *op;
+
+	if (unlikely(!width_ok(len)))
+		return NULL;
+
+	for (op = first_op(t, VIREO_READ, off); op < end; op++) {
+		u64 data = op->value;
+
+		if (!covers(op, off, len))
+			continue;
+		if (op->action == VIREO_ACT_LOAD)
+			data = vireo_load(shadow + op->shadow +
+						  (off - op->offset),
+					  len);
+		vireo_store(val, len, data);
+		return op;
+	}
+
+	return NULL;
+}
+
+/**
+ * vireo_rules_write() - a guest's write
+ * @t: the region's table
+ * @shadow: the region's shadow page
+ * @off: from the start of the region
+ * @len: bytes; any number
+ * @data: the data, zero-extended
+ *
+ * Stores to the shadow page and drops are done here.  POST and EVENT are the
+ * caller's to carry out.
+ *
+ * Return: the op that decides, or NULL: to user space.
+ */
+const struct vireo_op *vireo_rules_write(const struct vireo_rules *t,
+					 u8 *shadow, u32 off, u32 len, u64 data)
+{
+	const struct vireo_op *end = &t->op[t->end[VIREO_WRITE]];
+	const struct vireo_op *op;
+
+	if (unlikely(!width_ok(len)))
+		return NULL;
+
+	for (op = first_op(t, VIREO_WRITE, off); op < end; op++) {
+		if (!covers(op, off, len))
+			continue;
+		if (op->action == VIREO_ACT_EVENT &&
+		    (data & op->mask) != op->value)
+			continue;
+		if (op->action == VIREO_ACT_STORE)
+			vireo_store(shadow + op->shadow + (off - op->offset),
+				    len, data);
+		return op;
+	}
+
+	return NULL;
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The VM object: a file descriptor that ties the module to one KVM VM.
+ *
+ * It holds KVM's VM file, so KVM's VM lives at least as long.  Nothing that
+ * KVM's VM holds refers back to this object: there is no cycle.  Both pin
+ * their modules through their file_operations.
+ *
+ * As with KVM's own descriptors, only the address space that created the KVM
+ * VM may change anything through it.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "vireo.h"
+
+#define VIREO_AREA_PGSHIFT (ilog2(VIREO_IO_AREA_STRIDE) - PAGE_SHIFT)
+
+static_assert(sizeof(struct vireo_ring) +
+		      VIREO_MAX_RING * sizeof(struct vireo_post) +
+		      VIREO_SHADOW_SIZE <=
+	      VIREO_IO_AREA_STRIDE);
+
+static const struct vireo_ioctl vireo_vm_ioctls[] = {
+	VIREO_IOCTL(VIREO_IO_ADD, vireo_io_add, struct vireo_io_add, reserved),
+	VIREO_IOCTL(VIREO_IO_DEL, vireo_io_del, struct vireo_io_id, reserved),
+	VIREO_IOCTL(VIREO_IO_ENABLE, vireo_io_enable, struct vireo_io_id,
+		    reserved),
+};
+
+static long vireo_vm_ioctl(struct file *file, unsigned int cmd,
+			   unsigned long uaddr)
+{
+	struct vireo_vm *vm = file->private_data;
+
+	if (!vireo_kvm_is_ours(vm->kvm_file))
+		return -EPERM;
+
+	return vireo_do_ioctl(vireo_vm_ioctls, ARRAY_SIZE(vireo_vm_ioctls), vm,
+			      cmd, uaddr);
+}
+
+/* Under mmap_lock: see the order of locks in vireo.h. */
+static int vireo_vm_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct vireo_vm *vm = file->private_data;
+	unsigned long id = vma->vm_pgoff >> VIREO_AREA_PGSHIFT;
+	struct vireo_region *region;
+	int ret;
+
+	if (!(vma->vm_flags & VM_SHARED) || vma->vm_flags & VM_EXEC)
+		return -EINVAL;
+	if (vma->vm_pgoff & ((1UL << VIREO_AREA_PGSHIFT) - 1))
+		return -EINVAL;
+
+	region = vireo_region_get(vm, id);
+	if (!region)
+		return -ENXIO;
+
+	vireo_vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTDUMP, VM_MAYEXEC);
+	/* Fails with -ENXIO if the mapping is longer than the area. */
+	ret = vm_map_pages_zero(vma, region->pages, region->nr_pages);
+	if (!ret)
+		vma_set_file(vma, vm->area_file);
+
+	vireo_region_put(region);
+	return ret;
+}
+
+static int vireo_vm_release(struct inode *inode, struct file *file)
+{
+	struct vireo_vm *vm = file->private_data;
+
+	vireo_io_del_all(vm);
+	vireo_vm_stats_del(&vm->stats);
+	xa_destroy(&vm->regions);
+	fput(vm->area_file);
+	fput(vm->kvm_file);
+	kfree(vm);
+	return 0;
+}
+
+static const struct file_operations vireo_vm_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = vireo_vm_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = vireo_vm_mmap,
+	.release = vireo_vm_release,
+	.llseek = noop_llseek,
+};
+
+/* What a mapped area refers to; it does nothing. */
+static const struct file_operations vireo_area_fops = {
+	.owner = THIS_MODULE,
+	.llseek = noop_llseek,
+};
+
+/**
+ * vireo_vm_create() - VIREO_VM_CREATE
+ * @unused: the device has no object
+ * @arg: struct vireo_vm_create
+ * @uarg: gets nothing
+ *
+ * Return: a file descriptor or a negative errno.
+ */
+long vireo_vm_create(void *unused, union vireo_arg *arg, void __user *uarg)
+{
+	const struct vireo_vm_create *create = &arg->vm_create;
+	struct vireo_vm *vm;
+	int ret;
+
+	if (create->flags || create->reserved ||
+	    !vireo_name_ok(create->name, sizeof(create->name), true))
+		return -EINVAL;
+
+	vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
+	if (!vm)
+		return -ENOMEM;
+	mutex_init(&vm->lock);
+	xa_init_flags(&vm->regions, XA_FLAGS_ALLOC);
+	strscpy(vm->name, create->name, sizeof(vm->name));
+
+	vm->kvm_file = fget(create->kvm_fd);
+	if (!vm->kvm_file) {
+		ret = -EBADF;
+		goto err_free;
+	}
+	if (!vireo_kvm_is_vm(vm->kvm_file)) {
+		ret = -EINVAL;
+		goto err_fput;
+	}
+	if (!vireo_kvm_is_ours(vm->kvm_file)) {
+		ret = -EPERM;
+		goto err_fput;
+	}
+
+	vm->area_file = anon_inode_getfile("[vireo-area]", &vireo_area_fops,
+					   NULL, O_RDWR);
+	if (IS_ERR(vm->area_file)) {
+		ret = PTR_ERR(vm->area_file);
+		goto err_fput;
+	}
+
+	vm->stats.name = vm->name;
+	vm->stats.pid = task_tgid_nr(current);
+	vireo_vm_stats_add(&vm->stats);
+
+	/* Publishes: another thread may close it before this returns. */
+	ret = anon_inode_getfd("[vireo-vm]", &vireo_vm_fops, vm,
+			       O_RDWR | O_CLOEXEC);
+	if (ret < 0)
+		goto err_stats;
+	return ret;
+
+err_stats:
+	vireo_vm_stats_del(&vm->stats);
+	fput(vm->area_file);
+err_fput:
+	fput(vm->kvm_file);
+err_free:
+	kfree(vm);
+	return ret;
+}

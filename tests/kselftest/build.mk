@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0
+# Builds the kselftests of /dev/vireo into build/tests/kselftest/.  Included by
+# the top Makefile; `make kselftest` builds them, tests/kselftest/run runs them.
+#
+# The harness is the kernel's own, out of Debian's linux-source package.
+
+KSELFTEST_SOURCE ?= /usr/src/linux-source-6.1.tar.xz
+KSELFTEST_OUT := build/tests/kselftest
+KSELFTEST_HARNESS := $(KSELFTEST_OUT)/include/kselftest_harness.h
+
+# The programs that tests/kselftest/run runs, in this order.
+KSELFTEST_NAMES := info vm_create io serve lifetime debugfs
+KSELFTESTS := $(KSELFTEST_NAMES:%=$(KSELFTEST_OUT)/%)
+# Measures, tests nothing.
+KSELFTEST_TOOLS := $(KSELFTEST_OUT)/cost
+KSELFTEST_LIB := $(KSELFTEST_OUT)/common.o $(KSELFTEST_OUT)/guest.o
+
+KSELFTEST_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -MD -MP \
+	-D_GNU_SOURCE -Iuapi -isystem $(KSELFTEST_OUT)/include -pthread
+
+.PHONY: kselftest
+kselftest: $(KSELFTESTS) $(KSELFTEST_TOOLS)
+
+$(KSELFTEST_HARNESS): $(KSELFTEST_SOURCE)
+	@mkdir -p $(@D)
+	tar -xJf $< -C $(@D) --strip-components=4 --no-same-owner --touch \
+		--wildcards '*/tools/testing/selftests/kselftest.h' \
+		'*/tools/testing/selftests/kselftest_harness.h'
+
+$(KSELFTEST_SOURCE):
+	@echo "$@ is missing: apt-get install linux-source-6.1" >&2; false
+
+$(KSELFTEST_OUT)/%.o: tests/kselftest/%.c | $(KSELFTEST_HARNESS)
+	@mkdir -p $(@D)
+	$(CC) $(KSELFTEST_CFLAGS) -c -o $@ $<
+
+$(KSELFTESTS) $(KSELFTEST_TOOLS): %: %.o $(KSELFTEST_LIB)
+	$(CC) $(KSELFTEST_CFLAGS) -o $@ $^
+
+.SECONDARY: $(KSELFTESTS:%=%.o) $(KSELFTEST_TOOLS:%=%.o)
+
+-include $(wildcard $(KSELFTEST_OUT)/*.d)

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Included by the top Makefile: payload guests, build/tests/payload/*.elf.
+
+PAYLOAD_NAMES := hello mmio msg pciscan pio reset triple
+PAYLOADS      := $(PAYLOAD_NAMES:%=$(B)/tests/payload/%.elf)
+# A guest at CPL 0 that sets up nothing: no SSE, no x87, no stack protector.
+PAYLOAD_FLAGS := -m32 -march=i686 -mgeneral-regs-only -ffreestanding \
+                 -fno-pic -fno-stack-protector -fcf-protection=none \
+                 -fno-asynchronous-unwind-tables -std=gnu11 -Os -Wall -Wextra \
+                 -Werror -Wno-main
+PAYLOAD_LINK  := -m32 -nostdlib -static -Wl,--build-id=none \
+                 -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments
+
+.PHONY: payload
+payload: $(PAYLOADS)
+
+$(B)/tests/payload/%.elf: tests/payload/%.c tests/payload/start.S \
+                tests/payload/payload.ld tests/payload/build.mk
+	@mkdir -p $(@D)
+	@echo "  PAYLOAD $@"
+	@$(CC) $(PAYLOAD_FLAGS) $(PAYLOAD_LINK) -MD -MP -MF $(@:.elf=.d) \
+		-Wl,-T,tests/payload/payload.ld -o $@ tests/payload/start.S $<
+
+-include $(PAYLOADS:.elf=.d)

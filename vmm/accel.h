@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * An accelerator runs vCPUs: an ops table, one per backend in accel/.
+ * The core emulates what an accelerator leaves NULL.
+ *
+ * A struct accel is used by all threads; its calls are thread-safe unless
+ * they take a struct accel_vcpu, which belongs to its vCPU's thread (kick
+ * excepted).
+ */
+#ifndef VIREO_ACCEL_H
+#define VIREO_ACCEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bus.h"
+
+struct accel;
+struct accel_vcpu;
+struct error;
+
+enum accel_exit {
+	ACCEL_EXIT_KICKED,   /* a kick or a signal: look at what is asked */
+	ACCEL_EXIT_HALTED,   /* HLT with nothing left to wake it */
+	ACCEL_EXIT_SHUTDOWN, /* triple fault */
+	ACCEL_EXIT_FAILED,   /* the reason is in the struct error */
+};
+
+/* Flat 32-bit or 64-bit state in which a boot protocol enters the guest. */
+struct cpu_entry {
+	bool long_mode; /* else 32-bit protected mode, no paging */
+	uint64_t rip;
+	uint64_t rsp;
+	uint64_t rbx;
+	uint64_t rsi;
+	uint64_t cr3; /* long mode only */
+	uint64_t gdt_base;
+	uint16_t gdt_limit;
+	uint16_t code_sel;
+	uint16_t data_sel;
+};
+
+struct accel_ops {
+	const char *name;
+
+	/*
+	 * A VM with in-kernel interrupt controllers, whose guest's accesses
+	 * go to the two buses.
+	 */
+	int (*create)(struct accel **accel, struct bus *pio, struct bus *mmio,
+		      struct error *err);
+	void (*destroy)(struct accel *accel);
+	int (*vm_fd)(struct accel *accel);
+	unsigned int (*max_vcpus)(struct accel *accel);
+
+	/* len 0 removes the slot. */
+	int (*set_memory)(struct accel *accel, unsigned int slot, uint64_t gpa,
+			  uint64_t len, void *hva, bool readonly);
+
+	int (*vcpu_create)(struct accel *accel, unsigned int id,
+			   unsigned int nr_vcpus, struct accel_vcpu **vcpu,
+			   struct error *err);
+	void (*vcpu_destroy)(struct accel_vcpu *vcpu);
+
+	/*
+	 * Power-on state; the boot processor then starts at @entry, or at the
+	 * reset vector if NULL; other processors wait for INIT/SIPI.
+	 */
+	int (*vcpu_reset)(struct accel_vcpu *vcpu,
+			  const struct cpu_entry *entry, struct error *err);
+
+	/*
+	 * Runs the guest and serves its accesses, until something else
+	 * happens.  Finishes an access before it returns, so
+	 * that the registers are whole.
+	 */
+	enum accel_exit (*run)(struct accel_vcpu *vcpu, struct error *err);
+
+	/*
+	 * From any thread: run, if it is running or about to, returns
+	 * ACCEL_EXIT_KICKED soon.  The owner calls unkick before it looks at
+	 * what the kick was for.
+	 */
+	void (*kick)(struct accel_vcpu *vcpu);
+	void (*unkick)(struct accel_vcpu *vcpu);
+	/* Called once by the thread that will call run. */
+	void (*vcpu_attach)(struct accel_vcpu *vcpu);
+
+	/* Puts irqchips and timers back to power-on state; vCPUs are stopped. */
+	int (*reset)(struct accel *accel);
+
+	int (*irq_line)(struct accel *accel, unsigned int gsi, bool level);
+	int (*msi)(struct accel *accel, uint64_t addr, uint32_t data);
+
+	/*
+	 * Signals @eventfd for writes of @size bytes (0: any) at @addr; with
+	 * @match, only of @data.  remove takes the same arguments.
+	 */
+	int (*ioeventfd)(struct accel *accel, enum bus_kind bus, uint64_t addr,
+			 unsigned int size, bool match, uint64_t data,
+			 int eventfd, bool remove);
+
+	/*
+	 * Optional: queue writes to [addr, addr + len) instead of exiting, and
+	 * deliver them in order, through bus_write on the buses that create was
+	 * given, before the next exit of any vCPU is handled or when
+	 * coalesce_flush is called, which tells whether there were any.
+	 */
+	int (*coalesce)(struct accel *accel, enum bus_kind bus, uint64_t addr,
+			uint32_t len, bool remove);
+	bool (*coalesce_flush)(struct accel *accel);
+
+	/* User-space exits that run has handled, for statistics. */
+	uint64_t (*vcpu_exits)(struct accel_vcpu *vcpu);
+};
+
+/* Each backend's struct begins with this. */
+struct accel {
+	const struct accel_ops *ops;
+};
+
+extern const struct accel_ops accel_kvm;
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The KVM backend's own header: kvm.c is the VM, kvm_vcpu.c the vCPUs,
+ * kvm_cpuid.c what they say of themselves, kvm_state.c power-on state.
+ *
+ * Locks:
+ *   kvm.ring_lock   mutex   the reader's end of KVM's coalesced ring; held
+ *                           while its writes are delivered, so it comes
+ *                           before every device lock
+ */
+#ifndef VIREO_ACCEL_KVM_H
+#define VIREO_ACCEL_KVM_H
+
+#include <linux/kvm.h>
+#include <pthread.h>
+
+#include "../accel.h"
+
+struct kvm_vm_state;
+struct kvm_vcpu_state;
+
+struct kvm {
+	struct accel accel;
+	int dev_fd;
+	int vm_fd;
+	size_t run_size; /* of a vCPU's shared area */
+	struct bus *pio;
+	struct bus *mmio;
+	pthread_mutex_t ring_lock;
+	/* Shared by all vCPUs of the VM; NULL until the first one is there. */
+	struct kvm_coalesced_mmio_ring *ring;
+	struct bus_hint ring_hint[2];
+	unsigned int ring_page;	 /* KVM_CAP_COALESCED_MMIO; 0: none */
+	bool coalesced_pio;	 /* KVM_CAP_COALESCED_PIO */
+	struct kvm_vm_state *power_on;
+	struct kvm_cpuid2 *cpuid; /* of the host; NULL until needed */
+	struct kvm_msr_list *msrs;
+};
+
+struct accel_vcpu {
+	struct kvm *kvm;
+	int fd;
+	unsigned int id;
+	struct kvm_run *run;
+	struct kvm_vcpu_state *power_on;
+	pthread_t thread;
+	bool attached;
+	uint64_t exits; /* written by its thread only */
+	struct bus_hint pio_hint;
+	struct bus_hint mmio_hint;
+};
+
+static inline struct kvm *to_kvm(struct accel *accel)
+{
+	return (struct kvm *)accel;
+}
+
+/* True if there was something in the coalesced ring. */
+bool kvm_flush_coalesced(struct accel *accel);
+
+int kvm_vcpu_create(struct accel *accel, unsigned int id, unsigned int nr_vcpus,
+		    struct accel_vcpu **vcpu, struct error *err);
+void kvm_vcpu_destroy(struct accel_vcpu *vcpu);
+enum accel_exit kvm_vcpu_run(struct accel_vcpu *vcpu, struct error *err);
+void kvm_vcpu_kick(struct accel_vcpu *vcpu);
+void kvm_vcpu_unkick(struct accel_vcpu *vcpu);
+void kvm_vcpu_attach(struct accel_vcpu *vcpu);
+uint64_t kvm_vcpu_exits(struct accel_vcpu *vcpu);
+
+/* CPUID of vCPU @id of @nr, all in one package. */
+int kvm_set_cpuid(struct accel_vcpu *vcpu, unsigned int nr, struct error *err);
+
+/*
+ * KVM has no reset of a vCPU or of its interrupt controllers: their state when
+ * new is kept and put back.
+ */
+int kvm_vcpu_reset(struct accel_vcpu *vcpu, const struct cpu_entry *entry,
+		   struct error *err);
+int kvm_vm_reset(struct accel *accel);
+void kvm_state_free(struct kvm *kvm);
+
+#endif

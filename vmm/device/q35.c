@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Q35 host bridge (Intel 3 Series Express Chipset Family data sheet, 316966):
+ * configuration access through CF8h/CFCh and through ECAM.
+ *
+ * The reset register of the LPC bridge is the second byte of the address
+ * port: a byte written there goes to it, all four go to the address register.
+ */
+#include <string.h>
+
+#include "../fastpath.h"
+#include "../vm.h"
+#include "devices.h"
+#include "pci.h"
+
+#define CF8_BASE 0xcf8
+#define CF8_LEN 8
+#define CF8_DATA 4
+#define CF8_ENABLE 0x80000000U
+
+#define PCIEXBAR 0x60
+#define PCIEXBAR_64M (2 << 1)
+#define PCIEXBAR_ENABLE 1
+
+struct q35 {
+	struct pci_dev pci;
+	struct pci_host host;
+	struct bus_range cf8;
+	struct fast_region fast;
+	struct bus_range ecam;
+	uint32_t addr; /* under host.lock */
+};
+
+/* Address writes come in pairs with an access to the data port. */
+static const struct vireo_rule cf8_rules[] = {
+	{ .type = VIREO_RULE_POST, .widths = VIREO_WIDTH_4, .len = 4 },
+};
+
+static unsigned int cf8_bdf(const struct q35 *q)
+{
+	return (q->addr >> 8) & 0xffff;
+}
+
+static unsigned int cf8_reg(const struct q35 *q, uint64_t off)
+{
+	return (q->addr & 0xfc) + (unsigned int)(off - CF8_DATA);
+}
+
+static uint64_t cf8_read(void *dev, uint64_t off, unsigned int size)
+{
+	struct q35 *q = dev;
+
+	if (off == 0 && size == 4)
+		return q->addr;
+	if (off == ICH9_RESET_PORT - CF8_BASE && size == 1)
+		return ich9_reset_read(q->pci.dev.vm->ich9);
+	if (off < CF8_DATA || !(q->addr & CF8_ENABLE))
+		return UINT64_MAX;
+	return pci_config_read(&q->host, cf8_bdf(q), cf8_reg(q, off), size);
+}
+
+static void cf8_write(void *dev, uint64_t off, unsigned int size, uint64_t val)
+{
+	struct q35 *q = dev;
+
+	if (off == 0 && size == 4)
+		q->addr = (uint32_t)val & (CF8_ENABLE | 0xfffffc);
+	else if (off == ICH9_RESET_PORT - CF8_BASE && size == 1)
+		ich9_reset_write(q->pci.dev.vm->ich9, (uint8_t)val);
+	else if (off >= CF8_DATA && (q->addr & CF8_ENABLE))
+		pci_config_write(&q->host, cf8_bdf(q), cf8_reg(q, off), size,
+				 (uint32_t)val);
+}
+
+static const struct bus_ops cf8_ops = {
+	.read = cf8_read,
+	.write = cf8_write,
+};
+
+static uint64_t ecam_read(void *dev, uint64_t off, unsigned int size)
+{
+	struct q35 *q = dev;
+	unsigned int bdf = (unsigned int)(off / PCI_CONFIG_SIZE);
+	unsigned int reg = off % PCI_CONFIG_SIZE;
+
+	if (size == 8)
+		return pci_config_read(&q->host, bdf, reg, 4) |
+		       (uint64_t)pci_config_read(&q->host, bdf, reg + 4, 4)
+			       << 32;
+	return pci_config_read(&q->host, bdf, reg, size);
+}
+
+static void ecam_write(void *dev, uint64_t off, unsigned int size, uint64_t val)
+{
+	struct q35 *q = dev;
+	unsigned int bdf = (unsigned int)(off / PCI_CONFIG_SIZE);
+	unsigned int reg = off % PCI_CONFIG_SIZE;
+
+	if (size == 8) {
+		pci_config_write(&q->host, bdf, reg + 4, 4,
+				 (uint32_t)(val >> 32));
+		size = 4;
+	}
+	pci_config_write(&q->host, bdf, reg, size, (uint32_t)val);
+}
+
+static const struct bus_ops ecam_ops = {
+	.read = ecam_read,
+	.write = ecam_write,
+};
+
+static int q35_realize(struct device *dev, const void *config,
+		       struct error *err)
+{
+	static const struct pci_ids ids = {
+		.vendor = 0x8086,
+		.device = 0x29c0,
+		.class_rev = 0x060000 << 8,
+	};
+	const uint32_t pciexbar = PCI_ECAM_BASE | PCIEXBAR_64M |
+				  PCIEXBAR_ENABLE;
+	struct q35 *q = (struct q35 *)dev;
+	struct vm *vm = dev->vm;
+	int ret;
+
+	(void)config;
+	q->cf8 = (struct bus_range){
+		.name = "pci-config",
+		.base = CF8_BASE,
+		.len = CF8_LEN,
+		.ops = &cf8_ops,
+		.dev = q,
+		.lock = &q->host.lock,
+		.fast = &q->fast,
+	};
+	q->ecam = (struct bus_range){
+		.name = "pci-ecam",
+		.base = PCI_ECAM_BASE,
+		.len = PCI_ECAM_SIZE,
+		.ops = &ecam_ops,
+		.dev = q,
+		.lock = &q->host.lock,
+	};
+	q->fast.rules = cf8_rules;
+	q->fast.nr_rules = sizeof(cf8_rules) / sizeof(cf8_rules[0]);
+	q->fast.ring_entries = 64;
+	q->fast.post_delay = POST_LAZY;
+
+	ret = pci_host_init(&q->host, vm, err);
+	if (ret < 0)
+		return ret;
+	vm->pci = &q->host;
+	ret = pci_dev_init(&q->pci, PCI_DEVFN(0, 0), &ids, err);
+	if (ret < 0)
+		goto err_host;
+	/* Fixed: it reads as what the MCFG table says. */
+	memcpy(q->pci.config + PCIEXBAR, &pciexbar, sizeof(pciexbar));
+
+	ret = fast_region_init(&q->fast, vm, &q->cf8, err);
+	if (ret < 0)
+		goto err_dev;
+	ret = bus_insert(&vm->pio, &q->cf8, err);
+	if (ret < 0)
+		goto err_fast;
+	ret = bus_insert(&vm->mmio, &q->ecam, err);
+	if (ret < 0)
+		goto err_cf8;
+	return 0;
+
+err_cf8:
+	bus_remove(&vm->pio, &q->cf8);
+err_fast:
+	fast_region_destroy(&q->fast);
+err_dev:
+	pci_dev_destroy(&q->pci);
+err_host:
+	vm->pci = NULL;
+	pci_host_destroy(&q->host);
+	return ret;
+}
+
+static void q35_reset(struct device *dev)
+{
+	struct q35 *q = (struct q35 *)dev;
+
+	pci_dev_reset(&q->pci);
+	pthread_mutex_lock(&q->host.lock);
+	q->addr = 0;
+	pthread_mutex_unlock(&q->host.lock);
+}
+
+static void q35_unrealize(struct device *dev)
+{
+	struct q35 *q = (struct q35 *)dev;
+	struct vm *vm = dev->vm;
+
+	bus_remove(&vm->mmio, &q->ecam);
+	bus_remove(&vm->pio, &q->cf8);
+	fast_region_destroy(&q->fast);
+	pci_dev_destroy(&q->pci);
+	vm->pci = NULL;
+	pci_host_destroy(&q->host);
+}
+
+const struct dev_class q35_host_class = {
+	.name = "q35",
+	.size = sizeof(struct q35),
+	.realize = q35_realize,
+	.reset = q35_reset,
+	.unrealize = q35_unrealize,
+};

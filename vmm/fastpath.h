@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Fast rules: what some registers of a device do, told as a table.
+ *
+ * A device that has such registers gives its bus_range a fast_region with
+ * rules in the form of <linux/vireo.h>.  The bus asks the rules first and the
+ * device's read or write only for what no rule decides, so a register with a
+ * rule is described once.  Where vireo.ko is loaded the same table also runs
+ * inside the kernel, and most of those accesses never leave it.  Where it is
+ * not, posted writes go through KVM's coalesced-PIO ring if there is one.
+ *
+ * fast_region_init and _destroy belong to the device's realize and unrealize.
+ * The bus maps and unmaps the region together with its range, with no device
+ * lock held; the shadow's contents survive that.  Everything else is called
+ * with the device's lock (range->lock) held.
+ *
+ * A POST write is delivered by calling range->ops->write in the guest's order,
+ * before any later access of the same device is handled.
+ */
+#ifndef VIREO_FASTPATH_H
+#define VIREO_FASTPATH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <linux/vireo.h>
+
+#include "bus.h"
+#include "loop.h"
+
+struct error;
+struct vm;
+
+/* The VM's connection to /dev/vireo; fd is -1 where there is none. */
+struct fastpath {
+	int vm_fd;
+	uint32_t exit_path; /* VIREO_EXIT_PATH_* */
+	uint64_t caps;	    /* VIREO_CAP_* */
+	char why[128];	    /* what is in use and why, for a person */
+};
+
+#define POST_LAZY UINT64_MAX
+
+struct fast_region {
+	/* Set by the device. */
+	const struct vireo_rule *rules;
+	uint32_t nr_rules;
+	uint32_t ring_entries; /* 0 if no rule posts */
+	/*
+	 * How long posts may wait for more of them, in ns.  POST_LAZY: until
+	 * the guest's next access that leaves the kernel, since nobody sees
+	 * them before.
+	 */
+	uint64_t post_delay;
+
+	/* Private to fastpath.c and fast_rules.c. */
+	struct vm *vm;
+	struct bus_range *range;
+	uint8_t *shadow;	 /* VIREO_SHADOW_SIZE bytes: own or mapped */
+	uint8_t *own_shadow;	 /* while no kernel region is mapped */
+	struct vireo_ring *ring; /* NULL while there is none */
+	size_t area_len;	 /* of the kernel's area, from shadow on */
+	uint32_t id;
+	bool in_kernel;
+	bool coalesced;
+	enum bus_kind bus;
+	struct loop_fd wake;	/* eventfd: the ring turned non-empty */
+	struct loop_timer poll; /* looks into KVM's coalesced ring */
+};
+
+/* @mode: "auto", "on" (error if absent) or "off". */
+int fastpath_open(struct fastpath *fp, int kvm_vm_fd, const char *name,
+		  const char *mode, struct error *err);
+void fastpath_close(struct fastpath *fp);
+
+/* The shadow page starts out as zeros; @range->fast must be @region. */
+int fast_region_init(struct fast_region *region, struct vm *vm,
+		     struct bus_range *range, struct error *err);
+void fast_region_destroy(struct fast_region *region);
+
+/* Called by bus_insert and bus_remove. */
+int fast_region_map(struct fast_region *region, enum bus_kind bus,
+		    struct error *err);
+void fast_region_unmap(struct fast_region *region);
+
+/* Stores into the shadow page, in one access, at the rule's shadow offset. */
+static inline void fast_shadow8(struct fast_region *r, uint32_t off, uint8_t v)
+{
+	__atomic_store_n(&r->shadow[off], v, __ATOMIC_RELEASE);
+}
+
+/* Delivers what the guest has posted so far. */
+void fast_region_drain(struct fast_region *region);
+
+/*
+ * The rules in user space (fast_rules.c).  True if a rule decided the access;
+ * false if the device must.  A posted write is delivered at once.
+ */
+bool fast_rules_read(struct fast_region *region, uint64_t off,
+		     unsigned int size, uint64_t *val);
+bool fast_rules_write(struct fast_region *region, uint64_t off,
+		      unsigned int size, uint64_t val);
+
+#endif

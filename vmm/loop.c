@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "loop.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "error.h"
+
+#define LOOP_BATCH 16
+
+struct loop {
+	int epfd;
+	struct loop_fd wake; /* eventfd: lock-protected state has changed */
+	bool stop;
+	struct loop_fd *always;
+
+	/* The events being handled, so that loop_fd_del can strike one out. */
+	struct epoll_event batch[LOOP_BATCH];
+	int batch_len;
+
+	pthread_mutex_t lock;
+	struct loop_timer *timers; /* sorted by deadline */
+	struct loop_call *calls, **calls_end;
+};
+
+static void on_wake(void *opaque, uint32_t events)
+{
+	struct loop *loop = opaque;
+	uint64_t count;
+
+	(void)events;
+	if (read(loop->wake.fd, &count, sizeof(count)) < 0)
+		return; /* somebody's wake-up was handled already */
+}
+
+static void wake(struct loop *loop)
+{
+	uint64_t one = 1;
+
+	if (write(loop->wake.fd, &one, sizeof(one)) < 0)
+		return; /* the counter is full: it is awake */
+}
+
+int loop_new(struct loop **out, struct error *err)
+{
+	struct loop *loop;
+	int rc;
+
+	loop = calloc(1, sizeof(*loop));
+	if (!loop)
+		return error_sys(err, ENOMEM, "cannot make an event loop");
+	pthread_mutex_init(&loop->lock, NULL);
+	loop->calls_end = &loop->calls;
+
+	loop->epfd = epoll_create1(EPOLL_CLOEXEC);
+	if (loop->epfd < 0) {
+		rc = error_sys(err, errno, "cannot make an epoll instance");
+		goto err_free;
+	}
+	loop->wake.fn = on_wake;
+	loop->wake.opaque = loop;
+	loop->wake.events = EPOLLIN;
+	loop->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (loop->wake.fd < 0) {
+		rc = error_sys(err, errno, "cannot make an eventfd");
+		goto err_epfd;
+	}
+	rc = loop_fd_add(loop, &loop->wake);
+	if (rc) {
+		error_sys(err, -rc, "cannot watch an eventfd");
+		goto err_wake;
+	}
+	*out = loop;
+	return 0;
+
+err_wake:
+	close(loop->wake.fd);
+err_epfd:
+	close(loop->epfd);
+err_free:
+	pthread_mutex_destroy(&loop->lock);
+	free(loop);
+	return rc;
+}
+
+void loop_free(struct loop *loop)
+{
+	if (!loop)
+		return;
+	close(loop->wake.fd);
+	close(loop->epfd);
+	pthread_mutex_destroy(&loop->lock);
+	free(loop);
+}
+
+uint64_t loop_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+}
+
+int loop_fd_add(struct loop *loop, struct loop_fd *lfd)
+{
+	struct epoll_event ev = { .events = lfd->events, .data.ptr = lfd };
+
+	lfd->always = false;
+	if (epoll_ctl(loop->epfd, EPOLL_CTL_ADD, lfd->fd, &ev)) {
+		if (errno != EPERM)
+			return -errno;
+		lfd->always = true;
+		lfd->next_always = loop->always;
+		loop->always = lfd;
+	}
+	lfd->added = true;
+	return 0;
+}
+
+void loop_fd_set(struct loop *loop, struct loop_fd *lfd, uint32_t events)
+{
+	struct epoll_event ev = { .events = events, .data.ptr = lfd };
+
+	if (lfd->events == events)
+		return;
+	lfd->events = events;
+	if (lfd->added && !lfd->always)
+		epoll_ctl(loop->epfd, EPOLL_CTL_MOD, lfd->fd, &ev);
+}
+
+void loop_fd_del(struct loop *loop, struct loop_fd *lfd)
+{
+	struct loop_fd **p;
+	int i;
+
+	if (!lfd->added)
+		return;
+	lfd->added = false;
+	if (lfd->always) {
+		for (p = &loop->always; *p; p = &(*p)->next_always)
+			if (*p == lfd) {
+				*p = lfd->next_always;
+				break;
+			}
+		return;
+	}
+	epoll_ctl(loop->epfd, EPOLL_CTL_DEL, lfd->fd, NULL);
+	for (i = 0; i < loop->batch_len; i++)
+		if (loop->batch[i].data.ptr == lfd)
+			loop->batch[i].data.ptr = NULL;
+}
+
+static void timer_unlink(struct loop *loop, struct loop_timer *t)
+{
+	struct loop_timer **p;
+
+	for (p = &loop->timers; *p; p = &(*p)->next)
+		if (*p == t) {
+			*p = t->next;
+			break;
+		}
+	t->deadline = 0;
+}
+
+void loop_timer_arm(struct loop *loop, struct loop_timer *t, uint64_t deadline)
+{
+	struct loop_timer **p;
+	bool first;
+
+	pthread_mutex_lock(&loop->lock);
+	if (t->deadline)
+		timer_unlink(loop, t);
+	t->deadline = deadline ? deadline : 1;
+	for (p = &loop->timers; *p; p = &(*p)->next)
+		if ((*p)->deadline > t->deadline)
+			break;
+	t->next = *p;
+	*p = t;
+	first = loop->timers == t;
+	pthread_mutex_unlock(&loop->lock);
+	if (first)
+		wake(loop);
+}
+
+void loop_timer_cancel(struct loop *loop, struct loop_timer *t)
+{
+	pthread_mutex_lock(&loop->lock);
+	if (t->deadline)
+		timer_unlink(loop, t);
+	pthread_mutex_unlock(&loop->lock);
+}
+
+void loop_post(struct loop *loop, struct loop_call *call)
+{
+	bool first;
+
+	pthread_mutex_lock(&loop->lock);
+	first = !loop->calls;
+	if (!call->queued) {
+		call->queued = true;
+		call->next = NULL;
+		*loop->calls_end = call;
+		loop->calls_end = &call->next;
+	}
+	pthread_mutex_unlock(&loop->lock);
+	if (first)
+		wake(loop);
+}
+
+static void call_unlink(struct loop *loop, struct loop_call **p)
+{
+	struct loop_call *call = *p;
+
+	*p = call->next;
+	if (!*p)
+		loop->calls_end = p;
+	call->queued = false;
+}
+
+void loop_unpost(struct loop *loop, struct loop_call *call)
+{
+	struct loop_call **p;
+
+	pthread_mutex_lock(&loop->lock);
+	for (p = &loop->calls; *p; p = &(*p)->next)
+		if (*p == call) {
+			call_unlink(loop, p);
+			break;
+		}
+	pthread_mutex_unlock(&loop->lock);
+}
+
+/* As many calls as were queued when it began, so that fds get their turn. */
+static void run_calls(struct loop *loop)
+{
+	struct loop_call *call;
+	unsigned int n = 0;
+
+	pthread_mutex_lock(&loop->lock);
+	for (call = loop->calls; call; call = call->next)
+		n++;
+	while (n-- && loop->calls) {
+		call = loop->calls;
+		call_unlink(loop, &loop->calls);
+		pthread_mutex_unlock(&loop->lock);
+		call->fn(call->opaque);
+		pthread_mutex_lock(&loop->lock);
+	}
+	pthread_mutex_unlock(&loop->lock);
+}
+
+static void run_timers(struct loop *loop)
+{
+	uint64_t now = loop_now();
+	struct loop_timer *t;
+
+	pthread_mutex_lock(&loop->lock);
+	while (loop->timers && loop->timers->deadline <= now) {
+		t = loop->timers;
+		timer_unlink(loop, t);
+		pthread_mutex_unlock(&loop->lock);
+		t->fn(t->opaque);
+		pthread_mutex_lock(&loop->lock);
+	}
+	pthread_mutex_unlock(&loop->lock);
+}
+
+static void run_always(struct loop *loop)
+{
+	struct loop_fd *lfd, *next;
+
+	for (lfd = loop->always; lfd; lfd = next) {
+		next = lfd->next_always;
+		if (lfd->events)
+			lfd->fn(lfd->opaque, lfd->events);
+	}
+}
+
+static bool any_always(const struct loop *loop)
+{
+	const struct loop_fd *lfd;
+
+	for (lfd = loop->always; lfd; lfd = lfd->next_always)
+		if (lfd->events)
+			return true;
+	return false;
+}
+
+/* How long to sleep: NULL for ever. */
+static struct timespec *time_left(struct loop *loop, struct timespec *ts)
+{
+	uint64_t deadline, now;
+	bool calls;
+
+	pthread_mutex_lock(&loop->lock);
+	deadline = loop->timers ? loop->timers->deadline : 0;
+	calls = loop->calls != NULL;
+	pthread_mutex_unlock(&loop->lock);
+
+	ts->tv_sec = 0;
+	ts->tv_nsec = 0;
+	if (calls || any_always(loop))
+		return ts;
+	if (!deadline)
+		return NULL;
+	now = loop_now();
+	if (deadline > now) {
+		ts->tv_sec = (time_t)((deadline - now) / 1000000000ULL);
+		ts->tv_nsec = (long)((deadline - now) % 1000000000ULL);
+	}
+	return ts;
+}
+
+int loop_run(struct loop *loop)
+{
+	struct timespec ts;
+	struct loop_fd *lfd;
+	int i, n;
+
+	while (!__atomic_load_n(&loop->stop, __ATOMIC_ACQUIRE)) {
+		n = epoll_pwait2(loop->epfd, loop->batch, LOOP_BATCH,
+				 time_left(loop, &ts), NULL);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		loop->batch_len = n > 0 ? n : 0;
+		for (i = 0; i < loop->batch_len; i++) {
+			lfd = loop->batch[i].data.ptr;
+			if (lfd)
+				lfd->fn(lfd->opaque, loop->batch[i].events);
+		}
+		loop->batch_len = 0;
+		run_always(loop);
+		run_timers(loop);
+		run_calls(loop);
+	}
+	loop->stop = false;
+	return 0;
+}
+
+void loop_stop(struct loop *loop)
+{
+	__atomic_store_n(&loop->stop, true, __ATOMIC_RELEASE);
+	wake(loop);
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Subcommands; the only place that exits, and the only one with globals. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "error.h"
+#include "log.h"
+#include "options.h"
+#include "status.h"
+#include "terminal.h"
+#include "vm.h"
+
+enum log_level log_level = LOG_WARN;
+
+/* What the main loop knows while a VM runs. */
+struct runner {
+	struct vm vm;
+	struct loop_fd signals;
+	unsigned int presses; /* of the power button, by signal */
+	int stopped_by;	      /* the signal that stopped the VM, or 0 */
+};
+
+static void print_error(const struct error *err)
+{
+	fprintf(stderr, "vireo: %s\n", err->text);
+}
+
+/* The first request is polite, the second is not; SIGHUP never is. */
+static void on_signal(void *opaque, uint32_t events)
+{
+	struct runner *r = opaque;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(r->signals.fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo != SIGHUP && !r->presses++) {
+		log_info(NULL, "power button pressed by signal %u",
+			 info.ssi_signo);
+		vm_power_button(&r->vm);
+		return;
+	}
+	r->stopped_by = (int)info.ssi_signo;
+	vm_request(&r->vm, VM_REQ_STOP);
+}
+
+/* A crash of the VMM itself must not leave the terminal raw. */
+static void on_fatal(int sig)
+{
+	terminal_restore();
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+static int setup_signals(struct runner *r, struct error *err)
+{
+	static const int fatal[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
+	struct sigaction sa = { .sa_handler = on_fatal,
+				.sa_flags = (int)SA_RESETHAND };
+	sigset_t set;
+	size_t i;
+
+	for (i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
+		sigaction(fatal[i], &sa, NULL);
+	signal(SIGPIPE, SIG_IGN);
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	r->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (r->signals.fd < 0)
+		return error_sys(err, errno, "cannot make a signalfd");
+	r->signals.events = EPOLLIN;
+	r->signals.fn = on_signal;
+	r->signals.opaque = r;
+	return loop_fd_add(r->vm.loop, &r->signals);
+}
+
+/* options.c has checked the word. */
+static enum log_level level_named(const char *name)
+{
+	static const char *const names[] = { "error", "warn", "info" };
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(name, names[i]))
+			return (enum log_level)i;
+	return LOG_DEBUG;
+}
+
+static int run_status(struct runner *r, int ended, const struct error *err)
+{
+	switch (ended) {
+	case VM_REQ_SHUTDOWN:
+		return STATUS_OFF;
+	case VM_REQ_STOP:
+		return r->stopped_by ? STATUS_SIGNAL + r->stopped_by :
+				       STATUS_STOPPED;
+	case VM_REQ_CRASH:
+		print_error(err);
+		return STATUS_CRASH;
+	default:
+		print_error(err);
+		return STATUS_ERROR;
+	}
+}
+
+static int cmd_run(int argc, char **argv)
+{
+	struct error err = { "" };
+	struct config cfg = { 0 };
+	struct runner *r;
+	int status, rc;
+
+	rc = options_parse(&cfg, argc, argv, &err);
+	if (rc) {
+		if (rc < 0)
+			print_error(&err);
+		config_free(&cfg);
+		return rc < 0 ? STATUS_USAGE : STATUS_OFF;
+	}
+	log_level = level_named(cfg.log);
+
+	r = calloc(1, sizeof(*r));
+	if (!r) {
+		fprintf(stderr, "vireo: out of memory\n");
+		config_free(&cfg);
+		return STATUS_ERROR;
+	}
+	rc = vm_create(&r->vm, &cfg, &err);
+	if (rc) {
+		terminal_restore();
+		print_error(&err);
+		status = STATUS_ERROR;
+		goto out;
+	}
+	rc = setup_signals(r, &err);
+	if (!rc)
+		rc = vm_run(&r->vm, &err);
+	if (r->signals.added) {
+		loop_fd_del(r->vm.loop, &r->signals);
+		close(r->signals.fd);
+	}
+	vm_destroy(&r->vm); /* the terminal is itself again */
+	status = run_status(r, rc, &err);
+out:
+	free(r);
+	config_free(&cfg);
+	return status;
+}
+
+static int cmd_help(int argc, char **argv);
+
+static int cmd_version(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	puts("vireo " VIREO_VERSION);
+	return STATUS_OFF;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *help;
+} commands[] = {
+	{ "run", cmd_run, "run a virtual machine (vireo run --help)" },
+	{ "version", cmd_version, "print the version" },
+	{ "help", cmd_help, "print this help" },
+};
+
+#define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static int cmd_help(int argc, char **argv)
+{
+	size_t i;
+
+	(void)argc;
+	(void)argv;
+	puts("Usage: vireo COMMAND [OPTION...]\n\nCommands:");
+	for (i = 0; i < NR_COMMANDS; i++)
+		printf("  %-9s %s\n", commands[i].name, commands[i].help);
+	puts("\nvireo(1) has it all.");
+	return STATUS_OFF;
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "";
+	size_t i;
+
+	if (!strcmp(name, "--help") || !strcmp(name, "-h"))
+		name = "help";
+	if (!strcmp(name, "--version") || !strcmp(name, "-V"))
+		name = "version";
+	for (i = 0; i < NR_COMMANDS; i++)
+		if (!strcmp(name, commands[i].name))
+			return commands[i].run(argc - 2, argv + 2);
+	if (*name)
+		fprintf(stderr, "vireo: '%s' is not a command", name);
+	else
+		fprintf(stderr, "vireo: no command given");
+	fprintf(stderr, " (see vireo help)\n");
+	return STATUS_USAGE;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Options of `vireo run`: one table stands behind the command line, the JSON
+ * file of --config and --help.
+ *
+ * What is given on the command line overrides the file, wherever --config
+ * stands: a sub-option replaces a sub-option, and the disks of the command
+ * line replace all disks of the file.
+ */
+#ifndef VIREO_OPTIONS_H
+#define VIREO_OPTIONS_H
+
+#include <stdio.h>
+
+struct config;
+struct error;
+
+/*
+ * @argv is what follows the subcommand.  Fills @cfg, which the caller frees;
+ * on error there is nothing to free.  Returns 1 if --help was asked for: it is
+ * printed, and @cfg is empty.
+ */
+int options_parse(struct config *cfg, int argc, char **argv, struct error *err);
+
+/* All options at their defaults; --kernel, which has none, is NULL. */
+int options_defaults(struct config *cfg, struct error *err);
+/* Sets in @cfg, which has its defaults at least, what the file says. */
+int options_load_json(struct config *cfg, const char *path, struct error *err);
+/* Harmless on a config that is free already. */
+void config_free(struct config *cfg);
+
+void options_help(FILE *out);
+
+#endif

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The JSON file of --config: the names of the table are its keys. */
+#include "options.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "config.h"
+#include "error.h"
+#include "options_table.h"
+
+static int set_json_scalar(const struct opt *o, void *base, json_t *value,
+			   struct error *err)
+{
+	const char *text = NULL;
+	char num[24];
+	int ret;
+
+	if (json_is_string(value)) {
+		text = json_string_value(value);
+	} else if (json_is_integer(value) &&
+		   (o->kind == OPT_UINT || o->kind == OPT_SIZE)) {
+		snprintf(num, sizeof(num), "%" JSON_INTEGER_FORMAT,
+			 json_integer_value(value));
+		text = num;
+	} else if (json_is_boolean(value) && o->kind == OPT_BOOL) {
+		text = json_is_true(value) ? "on" : "off";
+	}
+	if (!text)
+		return error_set(err, EINVAL, "%s: must be %s", o->name,
+				 o->kind == OPT_BOOL ? "true or false" :
+				 o->kind == OPT_UINT ? "a number" :
+				 o->kind == OPT_SIZE ? "a number or a string" :
+						       "a string");
+	ret = opt_set(o, base, text, err);
+	if (ret)
+		error_prefix(err, "%s %.64s", o->name, text);
+	return ret;
+}
+
+static int set_json_group(const struct opt *o, struct config *cfg,
+			  json_t *value, struct error *err)
+{
+	const struct opt *sub;
+	const char *key;
+	json_t *member;
+	void *elem;
+	int ret;
+
+	ret = opt_open_group(o, cfg, &elem, err);
+	if (ret)
+		return ret;
+	if (!json_is_object(value))
+		return set_json_scalar(o->sub, elem, value, err);
+	json_object_foreach(value, key, member) {
+		sub = opt_find(o->sub, key);
+		if (!sub)
+			return opt_unknown(o->sub, "key", "", key, err);
+		ret = set_json_scalar(sub, elem, member, err);
+		if (ret)
+			return ret;
+	}
+	return opt_check_required(o->sub, "", elem, err);
+}
+
+static int set_json(const struct opt *o, struct config *cfg, json_t *value,
+		    struct error *err)
+{
+	json_t *item;
+	size_t i;
+	int ret = 0;
+
+	if (o->kind != OPT_GROUP)
+		return set_json_scalar(o, cfg, value, err);
+	if (o->stride)
+		opt_list_clear(o, cfg);
+	if (o->stride && json_is_array(value)) {
+		json_array_foreach(value, i, item) {
+			ret = set_json_group(o, cfg, item, err);
+			if (ret)
+				break;
+		}
+	} else {
+		ret = set_json_group(o, cfg, value, err);
+	}
+	if (ret)
+		error_prefix(err, "%s", o->name);
+	return ret;
+}
+
+int options_load_json(struct config *cfg, const char *path, struct error *err)
+{
+	const struct opt *o;
+	json_error_t why;
+	json_t *root, *value;
+	const char *key;
+	FILE *file;
+	int ret;
+
+	file = fopen(path, "re");
+	if (!file)
+		return error_sys(err, errno, "cannot open %.128s", path);
+	root = json_loadf(file, JSON_REJECT_DUPLICATES, &why);
+	fclose(file);
+	if (!root)
+		return error_set(err, EINVAL, "%.128s:%d: %s", path, why.line,
+				 why.text);
+	ret = 0;
+	if (!json_is_object(root))
+		ret = error_set(err, EINVAL, "must be one JSON object");
+	json_object_foreach(root, key, value) {
+		o = opt_find(vm_options, key);
+		if (!o || o->kind >= OPT_CONFIG)
+			ret = opt_unknown(vm_options, "key", "", key, err);
+		else
+			ret = set_json(o, cfg, value, err);
+		if (ret)
+			break;
+	}
+	json_decref(root);
+	if (ret)
+		error_prefix(err, "%.128s", path);
+	return ret;
+}

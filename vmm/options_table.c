@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "options_table.h"
+
+#include <stddef.h>
+
+#include "config.h"
+#include "vm.h"
+
+#define MIB (1ULL << 20)
+
+#define CFG(member) .offset = offsetof(struct config, member)
+#define TARGETS "stdio|pty|file:PATH|none"
+
+static const struct opt memory_options[] = {
+	{ .name = "size",
+	  .kind = OPT_SIZE,
+	  .metavar = "SIZE",
+	  .def = "512M",
+	  .min = 2 * MIB,
+	  .max = MIB << 20,
+	  .offset = offsetof(struct mem_options, size),
+	  .help = "with K, M, G or T; else in MiB" },
+	{ .name = "pages",
+	  .kind = OPT_ENUM,
+	  .words = "4k|thp|hugetlb",
+	  .def = "4k",
+	  .offset = offsetof(struct mem_options, pages),
+	  .help = "host pages behind it" },
+	{ .name = "prefault",
+	  .kind = OPT_BOOL,
+	  .metavar = "on|off",
+	  .def = "off",
+	  .offset = offsetof(struct mem_options, prefault),
+	  .help = "touch all of it before the guest starts" },
+	{ 0 }
+};
+
+static const struct opt disk_options[] = {
+	{ .name = "path",
+	  .kind = OPT_STRING,
+	  .metavar = "FILE",
+	  .min = 1,
+	  .required = true,
+	  .offset = offsetof(struct disk_config, path),
+	  .help = "raw image or block device" },
+	{ .name = "ro",
+	  .kind = OPT_BOOL,
+	  .def = "off",
+	  .offset = offsetof(struct disk_config, readonly),
+	  .help = "the guest cannot write to it" },
+	{ .name = "serial",
+	  .kind = OPT_STRING,
+	  .metavar = "TEXT",
+	  .min = 1,
+	  .max = 20,
+	  .printable = true,
+	  .offset = offsetof(struct disk_config, serial),
+	  .help = "serial number, up to 20 characters" },
+	{ 0 }
+};
+
+static const struct opt rng_options[] = {
+	{ .name = "source",
+	  .kind = OPT_STRING,
+	  .metavar = "FILE",
+	  .min = 1,
+	  .def = "/dev/urandom",
+	  .offset = offsetof(struct rng_config, source),
+	  .help = "file of random bytes" },
+	{ 0 }
+};
+
+/* The module takes 31 characters of the name for debugfs (uapi header). */
+const struct opt vm_options[] = {
+	{ .section = "Boot",
+	  .name = "kernel",
+	  .kind = OPT_STRING,
+	  .metavar = "FILE",
+	  .min = 1,
+	  .required = true,
+	  CFG(kernel),
+	  .help = "bzImage, or ELF kernel with a PVH entry; required" },
+	{ .name = "initrd",
+	  .kind = OPT_STRING,
+	  .metavar = "FILE",
+	  .min = 1,
+	  CFG(initrd),
+	  .help = "initial RAM disk" },
+	{ .name = "append",
+	  .kind = OPT_STRING,
+	  .metavar = "STRING",
+	  CFG(append),
+	  .help = "kernel command line" },
+
+	{ .section = "Machine",
+	  .name = "name",
+	  .kind = OPT_STRING,
+	  .metavar = "NAME",
+	  .min = 1,
+	  .max = 31,
+	  .printable = true,
+	  .def = "vm",
+	  CFG(name),
+	  .help = "name in messages and statistics" },
+	{ .name = "memory",
+	  .kind = OPT_GROUP,
+	  .sub = memory_options,
+	  CFG(memory),
+	  .help = "guest RAM" },
+	{ .name = "cpus",
+	  .kind = OPT_UINT,
+	  .metavar = "N",
+	  .def = "1",
+	  .min = 1,
+	  .max = VM_MAX_VCPUS,
+	  CFG(cpus),
+	  .help = "virtual processors, 1 to 64" },
+
+	{ .section = "Devices",
+	  .name = "console",
+	  .kind = OPT_STRING,
+	  .words = TARGETS,
+	  .def = "stdio",
+	  CFG(console),
+	  .help = "serial port ttyS0" },
+	{ .name = "disk",
+	  .kind = OPT_GROUP,
+	  .sub = disk_options,
+	  CFG(disks),
+	  .stride = sizeof(struct disk_config),
+	  .count = offsetof(struct config, nr_disks),
+	  .limit = CONFIG_MAX_DISKS,
+	  .help = "virtio disk; may be repeated" },
+	{ .name = "rng",
+	  .kind = OPT_GROUP,
+	  .sub = rng_options,
+	  CFG(rng),
+	  .present = offsetof(struct config, rng.present),
+	  .help = "virtio random number generator" },
+	{ .name = "virtio-console",
+	  .kind = OPT_STRING,
+	  .words = TARGETS,
+	  CFG(vcon.target),
+	  .help = "virtio console hvc0" },
+
+	{ .section = "Other",
+	  .name = "module",
+	  .kind = OPT_STRING,
+	  .words = "auto|on|off",
+	  .def = "auto",
+	  CFG(module),
+	  .help = "use vireo.ko" },
+	{ .name = "config",
+	  .kind = OPT_CONFIG,
+	  .metavar = "FILE",
+	  .help = "JSON file; the command line overrides it" },
+	{ .name = "log",
+	  .kind = OPT_STRING,
+	  .words = "error|warn|info|debug",
+	  .def = "warn",
+	  CFG(log),
+	  .help = "least severe messages to print" },
+	{ .name = "help", .kind = OPT_HELP, .help = "print this" },
+	{ 0 }
+};

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vCPU threads.
+ *
+ *   PARKED <--> RUNNING, then QUIT: what is wanted is vcpus' common state,
+ *   under vm.lock; each thread follows it and says so in vcpu.parked.
+ */
+#ifndef VIREO_VCPU_H
+#define VIREO_VCPU_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+struct accel_vcpu;
+struct error;
+struct vm;
+
+struct vcpu {
+	struct vm *vm;
+	unsigned int id;
+	struct accel_vcpu *accel;
+	pthread_t thread;
+	bool started;
+	bool parked; /* under vm.lock */
+};
+
+/* Creates vm->vcpus and their threads, all parked. */
+int vcpus_create(struct vm *vm, struct error *err);
+void vcpus_destroy(struct vm *vm);
+
+/* Lets all run; parks all and returns when none runs.  Main thread only. */
+void vcpus_run(struct vm *vm);
+void vcpus_park(struct vm *vm);
+
+#endif

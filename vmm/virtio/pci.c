@@ -1,0 +1,573 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "pci.h"
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_pci.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "../error.h"
+#include "../vm.h"
+
+#define PCI_VENDOR_VIRTIO 0x1af4
+#define PCI_DEVICE_VIRTIO 0x1040
+
+/* ISR status (4.1.4.5). */
+#define ISR_QUEUE 1
+#define ISR_CONFIG 2
+
+/* Fields that <linux/virtio_pci.h> may not know yet (4.1.4.3). */
+#define COMMON_LEN 64
+#define COMMON_Q_NOTIFY_DATA 56
+#define COMMON_Q_RESET 58
+
+static struct virtio_pci *to_vpci(struct virtio_dev *vdev)
+{
+	return container_of(vdev, struct virtio_pci, vdev);
+}
+
+/* ---- interrupts ---------------------------------------------------------- */
+
+/* Message @vector, or the pin, which is high while ISR status is not 0. */
+static void vpci_signal(struct virtio_pci *vpci, uint16_t vector, uint8_t isr)
+{
+	if (pci_msix_enabled(&vpci->pci)) {
+		/* Its configuration bit is set all the same (4.1.4.5.1). */
+		vpci->isr |= isr & ISR_CONFIG;
+		if (vector != VIRTIO_NO_VECTOR)
+			pci_msix_notify(&vpci->pci, vector);
+		return;
+	}
+	vpci->isr |= isr;
+	pci_intx_set(&vpci->pci, true);
+}
+
+static void vpci_signal_queue(struct virtio_dev *vdev, struct virtio_queue *vq)
+{
+	vpci_signal(to_vpci(vdev), vq->vector, ISR_QUEUE);
+}
+
+static void vpci_signal_config(struct virtio_dev *vdev)
+{
+	struct virtio_pci *vpci = to_vpci(vdev);
+
+	vpci_signal(vpci, vpci->config_vector, ISR_CONFIG);
+}
+
+static uint8_t isr_read(struct virtio_pci *vpci)
+{
+	uint8_t isr = vpci->isr;
+
+	vpci->isr = 0;
+	pci_intx_set(&vpci->pci, false);
+	return isr;
+}
+
+static void vpci_reset_regs(struct virtio_dev *vdev)
+{
+	struct virtio_pci *vpci = to_vpci(vdev);
+	unsigned int i;
+
+	vpci->device_select = 0;
+	vpci->driver_select = 0;
+	vpci->queue_select = 0;
+	vpci->config_vector = VIRTIO_NO_VECTOR;
+	for (i = 0; i < vdev->class->nr_queues; i++)
+		vdev->queues[i].vector = VIRTIO_NO_VECTOR;
+	isr_read(vpci);
+}
+
+/* ---- doorbells ----------------------------------------------------------- */
+
+static void on_doorbell(void *opaque, uint32_t events)
+{
+	struct virtio_queue *vq = opaque;
+	uint64_t count;
+
+	(void)events;
+	if (read(vq->doorbell.fd, &count, sizeof(count)) == sizeof(count))
+		virtio_serve(vq->vdev, vq->index);
+}
+
+/* A queue whose doorbell is not an eventfd is rung through the bus. */
+static void doorbell_set(struct virtio_pci *vpci, struct virtio_queue *vq,
+			 bool on)
+{
+	struct accel *accel = vpci->pci.dev.vm->accel;
+	uint64_t addr = vpci->bar_base + VIRTIO_PCI_NOTIFY +
+			vq->index * VIRTIO_PCI_NOTIFY_STEP;
+
+	if (vq->doorbell_on == on || !vq->doorbell.added)
+		return;
+	/* Any width: then KVM need not look at the instruction. */
+	if (accel->ops->ioeventfd(accel, BUS_MMIO, addr, 0, false, 0,
+				  vq->doorbell.fd, !on) &&
+	    on)
+		return;
+	vq->doorbell_on = on;
+}
+
+/* [lock] Brings them in line with vpci->doorbells and vpci->bar_base. */
+static void doorbells_set(struct virtio_pci *vpci, bool on)
+{
+	struct virtio_dev *vdev = &vpci->vdev;
+	unsigned int i;
+
+	for (i = 0; i < vdev->class->nr_queues; i++)
+		doorbell_set(vpci, &vdev->queues[i], on);
+}
+
+/* The eventfd of a queue is made when it is first used, and kept. */
+static void doorbell_open(struct virtio_dev *vdev, struct virtio_queue *vq)
+{
+	struct loop_fd *bell = &vq->doorbell;
+
+	if (!vq->enabled || bell->added)
+		return;
+	bell->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (bell->fd < 0)
+		return;
+	bell->events = EPOLLIN;
+	bell->fn = on_doorbell;
+	bell->opaque = vq;
+	if (loop_fd_add(vdev->loop, bell)) {
+		close(bell->fd);
+		bell->fd = -1;
+	}
+}
+
+static void vpci_live(struct virtio_dev *vdev)
+{
+	struct virtio_pci *vpci = to_vpci(vdev);
+	unsigned int i;
+
+	if (!vdev->dev->vm->accel->ops->ioeventfd)
+		return;
+	for (i = 0; i < vdev->class->nr_queues; i++)
+		doorbell_open(vdev, &vdev->queues[i]);
+	pthread_mutex_lock(&vdev->dev->lock);
+	vpci->doorbells = true;
+	if (vpci->bar_base)
+		doorbells_set(vpci, true);
+	pthread_mutex_unlock(&vdev->dev->lock);
+}
+
+static void vpci_dead(struct virtio_dev *vdev)
+{
+	struct virtio_pci *vpci = to_vpci(vdev);
+
+	pthread_mutex_lock(&vdev->dev->lock);
+	doorbells_set(vpci, false);
+	vpci->doorbells = false;
+	pthread_mutex_unlock(&vdev->dev->lock);
+}
+
+static void vpci_bar_mapped(struct pci_dev *pci, unsigned int nr, bool mapped)
+{
+	struct virtio_pci *vpci = container_of(pci, struct virtio_pci, pci);
+
+	if (nr != VIRTIO_PCI_BAR)
+		return;
+	pthread_mutex_lock(&pci->dev.lock);
+	/* Adding or removing waits for a grace period of KVM, no more. */
+	doorbells_set(vpci, false);
+	vpci->bar_base = mapped ? pci->bars[nr].range.base : 0;
+	if (mapped && vpci->doorbells)
+		doorbells_set(vpci, true);
+	pthread_mutex_unlock(&pci->dev.lock);
+}
+
+static const struct virtio_transport vpci_transport = {
+	.signal_queue = vpci_signal_queue,
+	.signal_config = vpci_signal_config,
+	.reset = vpci_reset_regs,
+	.live = vpci_live,
+	.dead = vpci_dead,
+};
+
+/* ---- the structures in the BAR, with dev->lock held ---------------------- */
+
+static uint64_t queue_read(struct virtio_pci *vpci, uint64_t off)
+{
+	struct virtio_dev *vdev = &vpci->vdev;
+	const struct virtio_queue *vq;
+
+	/* A size of 0 says that there is no such queue. */
+	if (vpci->queue_select >= vdev->class->nr_queues)
+		return 0;
+	vq = &vdev->queues[vpci->queue_select];
+	switch (off) {
+	case VIRTIO_PCI_COMMON_Q_SIZE:
+		return vq->at.num;
+	case VIRTIO_PCI_COMMON_Q_MSIX:
+		return vq->vector;
+	case VIRTIO_PCI_COMMON_Q_ENABLE:
+		return vq->enabled;
+	case VIRTIO_PCI_COMMON_Q_NOFF:
+		return vq->index;
+	case VIRTIO_PCI_COMMON_Q_DESCLO:
+		return vq->at.desc;
+	case VIRTIO_PCI_COMMON_Q_DESCHI:
+		return vq->at.desc >> 32;
+	case VIRTIO_PCI_COMMON_Q_AVAILLO:
+		return vq->at.avail;
+	case VIRTIO_PCI_COMMON_Q_AVAILHI:
+		return vq->at.avail >> 32;
+	case VIRTIO_PCI_COMMON_Q_USEDLO:
+		return vq->at.used;
+	case VIRTIO_PCI_COMMON_Q_USEDHI:
+		return vq->at.used >> 32;
+	case COMMON_Q_NOTIFY_DATA:
+	case COMMON_Q_RESET:
+		return 0;
+	}
+	return UINT64_MAX;
+}
+
+static uint64_t common_read(struct virtio_pci *vpci, uint64_t off)
+{
+	struct virtio_dev *vdev = &vpci->vdev;
+
+	switch (off) {
+	case VIRTIO_PCI_COMMON_DFSELECT:
+		return vpci->device_select;
+	case VIRTIO_PCI_COMMON_DF:
+		return virtio_features_read(vdev, vpci->device_select);
+	case VIRTIO_PCI_COMMON_GFSELECT:
+		return vpci->driver_select;
+	case VIRTIO_PCI_COMMON_GF:
+		return vpci->driver_select < 2 ?
+			       vdev->driver_features >>
+				       (32 * vpci->driver_select) :
+			       0;
+	case VIRTIO_PCI_COMMON_MSIX:
+		return vpci->config_vector;
+	case VIRTIO_PCI_COMMON_NUMQ:
+		return vdev->class->nr_queues;
+	case VIRTIO_PCI_COMMON_STATUS:
+		return vdev->status;
+	case VIRTIO_PCI_COMMON_CFGGENERATION:
+		return vdev->config_generation;
+	case VIRTIO_PCI_COMMON_Q_SELECT:
+		return vpci->queue_select;
+	}
+	return queue_read(vpci, off);
+}
+
+/* A vector that does not exist reads back as none (4.1.5.1.2.1). */
+static uint16_t vector_of(const struct virtio_pci *vpci, uint16_t val)
+{
+	return val < vpci->pci.msix.nr ? val : VIRTIO_NO_VECTOR;
+}
+
+static void store_half(uint64_t *reg, bool high, unsigned int size,
+		       uint64_t val)
+{
+	if (high)
+		*reg = (uint32_t)*reg | val << 32;
+	else if (size == 8)
+		*reg = val;
+	else
+		*reg = (*reg & ~(uint64_t)UINT32_MAX) | (uint32_t)val;
+}
+
+/* Queue registers are frozen while the queue is enabled. */
+static void queue_write(struct virtio_pci *vpci, uint64_t off,
+			unsigned int size, uint64_t val)
+{
+	struct virtio_dev *vdev = &vpci->vdev;
+	struct virtio_queue *vq;
+
+	if (off == VIRTIO_PCI_COMMON_Q_MSIX) {
+		if (vpci->queue_select < vdev->class->nr_queues)
+			vdev->queues[vpci->queue_select].vector =
+				vector_of(vpci, (uint16_t)val);
+		return;
+	}
+	vq = virtio_queue_setup(vdev, vpci->queue_select);
+	if (!vq)
+		return;
+	switch (off) {
+	case VIRTIO_PCI_COMMON_Q_SIZE:
+		if ((uint16_t)val <= vdev->class->queue_size)
+			vq->at.num = (uint16_t)val;
+		break;
+	case VIRTIO_PCI_COMMON_Q_ENABLE:
+		vq->enabled = (uint16_t)val == 1;
+		break;
+	case VIRTIO_PCI_COMMON_Q_DESCLO:
+	case VIRTIO_PCI_COMMON_Q_DESCHI:
+		store_half(&vq->at.desc, off & 4, size, val);
+		break;
+	case VIRTIO_PCI_COMMON_Q_AVAILLO:
+	case VIRTIO_PCI_COMMON_Q_AVAILHI:
+		store_half(&vq->at.avail, off & 4, size, val);
+		break;
+	case VIRTIO_PCI_COMMON_Q_USEDLO:
+	case VIRTIO_PCI_COMMON_Q_USEDHI:
+		store_half(&vq->at.used, off & 4, size, val);
+		break;
+	}
+}
+
+static void common_write(struct virtio_pci *vpci, uint64_t off,
+			 unsigned int size, uint64_t val)
+{
+	struct virtio_dev *vdev = &vpci->vdev;
+
+	switch (off) {
+	case VIRTIO_PCI_COMMON_DFSELECT:
+		vpci->device_select = (uint32_t)val;
+		break;
+	case VIRTIO_PCI_COMMON_GFSELECT:
+		vpci->driver_select = (uint32_t)val;
+		break;
+	case VIRTIO_PCI_COMMON_GF:
+		virtio_features_write(vdev, vpci->driver_select, (uint32_t)val);
+		break;
+	case VIRTIO_PCI_COMMON_MSIX:
+		vpci->config_vector = vector_of(vpci, (uint16_t)val);
+		break;
+	case VIRTIO_PCI_COMMON_STATUS:
+		virtio_status_write(vdev, (uint8_t)val);
+		break;
+	case VIRTIO_PCI_COMMON_Q_SELECT:
+		vpci->queue_select = (uint16_t)val;
+		break;
+	default:
+		queue_write(vpci, off, size, val);
+	}
+}
+
+static uint64_t device_read(const struct virtio_dev *vdev, uint64_t off,
+			    unsigned int size)
+{
+	uint64_t val = 0;
+
+	if (off + size > vdev->config_len)
+		return UINT64_MAX;
+	memcpy(&val, (const char *)vdev->config + off, size);
+	return val;
+}
+
+static uint64_t bar_read(void *opaque, uint64_t off, unsigned int size)
+{
+	struct virtio_pci *vpci = opaque;
+
+	if (off < VIRTIO_PCI_ISR_STATUS)
+		return common_read(vpci, off);
+	if (off == VIRTIO_PCI_ISR_STATUS)
+		return isr_read(vpci);
+	if (off >= VIRTIO_PCI_DEVICE && off < VIRTIO_PCI_NOTIFY)
+		return device_read(&vpci->vdev, off - VIRTIO_PCI_DEVICE, size);
+	return UINT64_MAX;
+}
+
+static void bar_write(void *opaque, uint64_t off, unsigned int size,
+		      uint64_t val)
+{
+	struct virtio_pci *vpci = opaque;
+
+	/* No device has configuration that its driver may write. */
+	if (off < VIRTIO_PCI_ISR_STATUS)
+		common_write(vpci, off, size, val);
+	else if (off >= VIRTIO_PCI_NOTIFY)
+		virtio_kick(&vpci->vdev,
+			    (off - VIRTIO_PCI_NOTIFY) / VIRTIO_PCI_NOTIFY_STEP);
+}
+
+static const struct bus_ops bar_ops = {
+	.read = bar_read,
+	.write = bar_write,
+};
+
+/* ---- capabilities -------------------------------------------------------- */
+
+/*
+ * The window into the BAR through configuration space, for firmware that
+ * cannot map BARs yet (4.1.4.9).  False unless the driver has set up an access
+ * within the BAR.
+ */
+static bool cfg_window(const struct virtio_pci *vpci, uint32_t *off,
+		       uint32_t *len)
+{
+	const uint8_t *cap = vpci->pci.config + vpci->cfg_cap;
+
+	memcpy(off, cap + VIRTIO_PCI_CAP_OFFSET, sizeof(*off));
+	memcpy(len, cap + VIRTIO_PCI_CAP_LENGTH, sizeof(*len));
+	return cap[VIRTIO_PCI_CAP_BAR] == VIRTIO_PCI_BAR &&
+	       (*len == 1 || *len == 2 || *len == 4) && !(*off % *len) &&
+	       *off < VIRTIO_PCI_BAR_LEN;
+}
+
+static uint8_t *cfg_data(const struct virtio_pci *vpci)
+{
+	return vpci->pci.config + vpci->cfg_cap + sizeof(struct virtio_pci_cap);
+}
+
+static bool cfg_data_hit(const struct virtio_pci *vpci, unsigned int off,
+			 unsigned int size)
+{
+	unsigned int data = (unsigned int)(cfg_data(vpci) - vpci->pci.config);
+
+	return off < data + 4 && off + size > data;
+}
+
+static void vpci_config_read(struct pci_dev *pci, unsigned int off,
+			     unsigned int size)
+{
+	struct virtio_pci *vpci = container_of(pci, struct virtio_pci, pci);
+	uint32_t at, len, val;
+
+	if (!cfg_data_hit(vpci, off, size) || !cfg_window(vpci, &at, &len))
+		return;
+	pthread_mutex_lock(&pci->dev.lock);
+	val = (uint32_t)bar_read(vpci, at, len);
+	pthread_mutex_unlock(&pci->dev.lock);
+	memcpy(cfg_data(vpci), &val, len);
+}
+
+static void vpci_config_written(struct pci_dev *pci, unsigned int off,
+				unsigned int size)
+{
+	struct virtio_pci *vpci = container_of(pci, struct virtio_pci, pci);
+	uint32_t at, len, val = 0;
+
+	if (!cfg_data_hit(vpci, off, size) || !cfg_window(vpci, &at, &len))
+		return;
+	memcpy(&val, cfg_data(vpci), len);
+	pthread_mutex_lock(&pci->dev.lock);
+	bar_write(vpci, at, len, val);
+	pthread_mutex_unlock(&pci->dev.lock);
+}
+
+/* A vendor capability of @size bytes; what follows the struct is zero. */
+static uint8_t cap_add(struct virtio_pci *vpci, uint8_t type, uint8_t size,
+		       uint32_t off, uint32_t len)
+{
+	uint8_t at = pci_cap_add(&vpci->pci, PCI_CAP_ID_VNDR, size);
+	uint8_t *cap = vpci->pci.config + at;
+
+	cap[VIRTIO_PCI_CAP_LEN] = size;
+	cap[VIRTIO_PCI_CAP_CFG_TYPE] = type;
+	cap[VIRTIO_PCI_CAP_BAR] = VIRTIO_PCI_BAR;
+	memcpy(cap + VIRTIO_PCI_CAP_OFFSET, &off, sizeof(off));
+	memcpy(cap + VIRTIO_PCI_CAP_LENGTH, &len, sizeof(len));
+	return at;
+}
+
+static void caps_init(struct virtio_pci *vpci)
+{
+	const uint8_t size = sizeof(struct virtio_pci_cap);
+	const uint32_t step = VIRTIO_PCI_NOTIFY_STEP;
+	struct virtio_dev *vdev = &vpci->vdev;
+	uint8_t *wmask;
+	uint8_t at;
+
+	cap_add(vpci, VIRTIO_PCI_CAP_COMMON_CFG, size, VIRTIO_PCI_COMMON,
+		COMMON_LEN);
+	cap_add(vpci, VIRTIO_PCI_CAP_ISR_CFG, size, VIRTIO_PCI_ISR_STATUS, 1);
+	if (vdev->config_len)
+		cap_add(vpci, VIRTIO_PCI_CAP_DEVICE_CFG, size,
+			VIRTIO_PCI_DEVICE, (uint32_t)vdev->config_len);
+	at = cap_add(vpci, VIRTIO_PCI_CAP_NOTIFY_CFG, size + 4,
+		     VIRTIO_PCI_NOTIFY, vdev->class->nr_queues * step);
+	memcpy(vpci->pci.config + at + VIRTIO_PCI_NOTIFY_CAP_MULT, &step,
+	       sizeof(step));
+
+	vpci->cfg_cap = cap_add(vpci, VIRTIO_PCI_CAP_PCI_CFG, size + 4, 0, 0);
+	vpci->pci.config[vpci->cfg_cap + VIRTIO_PCI_CAP_BAR] = 0;
+	wmask = vpci->pci.wmask + vpci->cfg_cap;
+	wmask[VIRTIO_PCI_CAP_BAR] = 0xff;
+	memset(wmask + VIRTIO_PCI_CAP_OFFSET, 0xff,
+	       size + 4 - VIRTIO_PCI_CAP_OFFSET);
+}
+
+/* ---- life ---------------------------------------------------------------- */
+
+int virtio_pci_init(struct virtio_pci *vpci, const struct virtio_class *class,
+		    struct error *err)
+{
+	struct device *dev = &vpci->pci.dev;
+	const struct pci_ids ids = {
+		.vendor = PCI_VENDOR_VIRTIO,
+		.device = PCI_DEVICE_VIRTIO + class->id,
+		.subsystem_vendor = PCI_VENDOR_VIRTIO,
+		.subsystem = PCI_DEVICE_VIRTIO + class->id,
+		.class_rev = class->pci_class << 8 | 1,
+	};
+	const struct bus_range range = {
+		.name = dev->id,
+		.len = VIRTIO_PCI_BAR_LEN,
+		.ops = &bar_ops,
+		.dev = vpci,
+		.lock = &dev->lock,
+	};
+	int rc;
+
+	rc = virtio_init(&vpci->vdev, class, &vpci_transport, dev);
+	if (rc)
+		return error_sys(err, -rc, "cannot make %s", dev->id);
+	rc = pci_dev_init(&vpci->pci, -1, &ids, err);
+	if (rc)
+		goto err_virtio;
+	vpci->pci.config[PCI_INTERRUPT_PIN] = 1;
+	vpci->pci.config_written = vpci_config_written;
+	vpci->pci.config_read = vpci_config_read;
+	vpci->pci.bar_mapped = vpci_bar_mapped;
+	rc = pci_msix_init(&vpci->pci, VIRTIO_PCI_BAR_MSIX,
+			   class->nr_queues + 1);
+	if (rc) {
+		error_sys(err, -rc, "cannot make %s", dev->id);
+		goto err_pci;
+	}
+	pci_bar_init(&vpci->pci, VIRTIO_PCI_BAR, PCI_BAR_MEM64, &range);
+	caps_init(vpci);
+	return 0;
+
+err_pci:
+	pci_dev_destroy(&vpci->pci);
+err_virtio:
+	virtio_destroy(&vpci->vdev);
+	return rc;
+}
+
+void virtio_pci_destroy(struct virtio_pci *vpci)
+{
+	struct virtio_dev *vdev = &vpci->vdev;
+	struct virtio_queue *vq;
+	unsigned int i;
+
+	/* Unmaps the BAR, and with it the doorbells. */
+	pci_dev_destroy(&vpci->pci);
+	for (i = 0; i < vdev->class->nr_queues; i++) {
+		vq = &vdev->queues[i];
+		if (vq->doorbell.added) {
+			loop_fd_del(vdev->loop, &vq->doorbell);
+			close(vq->doorbell.fd);
+		}
+	}
+	virtio_destroy(vdev);
+}
+
+void virtio_pci_reset(struct device *dev)
+{
+	struct virtio_pci *vpci = container_of(dev, struct virtio_pci, pci.dev);
+
+	virtio_reset(&vpci->vdev);
+	pci_dev_reset(&vpci->pci);
+}
+
+void virtio_pci_start(struct device *dev)
+{
+	virtio_start(&container_of(dev, struct virtio_pci, pci.dev)->vdev);
+}
+
+void virtio_pci_stop(struct device *dev)
+{
+	virtio_stop(&container_of(dev, struct virtio_pci, pci.dev)->vdev);
+}

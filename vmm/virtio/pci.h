@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A virtio device on the PCI bus (virtio 1.2, 4.1), without the transitional
+ * interface.
+ *
+ * BAR 1 holds the MSI-X table, one vector for each queue and the last for the
+ * configuration.  BAR 4 holds the structures, one a page.
+ *
+ * Locks, beyond those of virtio.h and device/pci.h:
+ *   dev->lock   mutex   everything here but cfg_cap, which does not change
+ */
+#ifndef VIREO_VIRTIO_PCI_H
+#define VIREO_VIRTIO_PCI_H
+
+#include "../device/pci.h"
+#include "virtio.h"
+
+#define VIRTIO_PCI_BAR_MSIX 1
+#define VIRTIO_PCI_BAR 4
+#define VIRTIO_PCI_BAR_LEN 0x4000
+#define VIRTIO_PCI_COMMON 0x0000
+#define VIRTIO_PCI_ISR_STATUS 0x1000
+#define VIRTIO_PCI_DEVICE 0x2000
+#define VIRTIO_PCI_NOTIFY 0x3000
+#define VIRTIO_PCI_NOTIFY_STEP 4
+
+/* The object of each device begins with this. */
+struct virtio_pci {
+	struct pci_dev pci;
+	struct virtio_dev vdev;
+	uint64_t bar_base; /* 0 while the BAR is not mapped */
+	uint32_t device_select;
+	uint32_t driver_select;
+	uint16_t queue_select;
+	uint16_t config_vector;
+	uint8_t isr;
+	uint8_t cfg_cap;
+	bool doorbells; /* queues are live, and may be rung by eventfd */
+};
+
+/* vpci->vdev.features and .config are the device's to set. */
+int virtio_pci_init(struct virtio_pci *vpci, const struct virtio_class *class,
+		    struct error *err);
+void virtio_pci_destroy(struct virtio_pci *vpci);
+
+/* For struct dev_class. */
+void virtio_pci_reset(struct device *dev);
+void virtio_pci_start(struct device *dev);
+void virtio_pci_stop(struct device *dev);
+
+#endif

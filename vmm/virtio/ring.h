@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Split virtqueues (virtio 1.2, 2.7) with indirect descriptors and
+ * notification by event index.  Only ring.c knows how a ring lies in memory;
+ * a device sees chains of buffers that have been checked.
+ *
+ * Rings are hostile: every descriptor is copied once, every index, length and
+ * address is bounded, and the first fault ends the ring (a negative result)
+ * until it is started again.
+ *
+ * A ring has no lock: one thread at a time owns it (see virtio.h).
+ */
+#ifndef VIREO_VIRTIO_RING_H
+#define VIREO_VIRTIO_RING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+struct mem;
+struct vring_avail;
+struct vring_desc;
+struct vring_used;
+
+#define RING_MAX_NUM 256
+/* Buffers of one chain: a request of 128 and a little more. */
+#define RING_MAX_IOV 130
+
+struct ring_layout {
+	uint16_t num;
+	uint64_t desc;
+	uint64_t avail;
+	uint64_t used;
+	bool indirect;	/* VIRTIO_F_INDIRECT_DESC was negotiated */
+	bool event_idx; /* VIRTIO_F_EVENT_IDX was negotiated */
+};
+
+struct ring {
+	const struct mem *mem;
+	struct ring_layout at;
+	const struct vring_desc *desc;
+	const struct vring_avail *avail;
+	struct vring_used *used;
+	const char *fault; /* what was wrong, once something was */
+	uint16_t next_avail;
+	uint16_t next_used;
+	uint16_t signalled; /* next_used at the last ring_should_signal */
+	bool no_notify;	    /* VRING_USED_F_NO_NOTIFY is set */
+};
+
+/*
+ * One request: @nr_read buffers that the driver filled, then @nr_write that
+ * the device may fill.  The memory may change at any time under its reader.
+ */
+struct ring_chain {
+	uint16_t head;
+	uint16_t nr_read;
+	uint16_t nr_write;
+	uint32_t read_len;
+	uint32_t write_len;
+	struct iovec iov[RING_MAX_IOV];
+};
+
+/* -EINVAL or -EFAULT, with ring->fault, if this cannot be a ring. */
+int ring_start(struct ring *ring, const struct mem *mem,
+	       const struct ring_layout *layout);
+
+/*
+ * Takes the next chain: 1; 0 if there is none, and then the driver will notify
+ * when it adds one; -EINVAL with ring->fault if the ring is broken.
+ */
+int ring_pop(struct ring *ring, struct ring_chain *chain);
+
+/* Gives a chain back, with the number of bytes written into its start. */
+void ring_push(struct ring *ring, uint16_t head, uint32_t len);
+
+/* Whether the driver wants an interrupt for what was pushed since last time. */
+bool ring_should_signal(struct ring *ring);
+
+/* Copies between @buf and the start of buffers; return the bytes copied. */
+size_t iov_get(const struct iovec *iov, unsigned int nr, void *buf, size_t len);
+size_t iov_put(const struct iovec *iov, unsigned int nr, const void *buf,
+	       size_t len);
+/* Drops @len bytes, no more than there are, from the start or the end. */
+void iov_trim_front(struct iovec **iov, unsigned int *nr, size_t len);
+void iov_trim_back(struct iovec *iov, unsigned int *nr, size_t len);
+
+#endif
