@@ -107,8 +107,7 @@ void bus_remove(struct bus *bus, struct bus_range *range)
 		change_begin(bus);
 		for (i = at; i + 1 < bus->count; i++)
 			slot_store(&bus->slots[i], &bus->slots[i + 1]);
-		__atomic_store_n(&bus->count, bus->count - 1,
-				 __ATOMIC_RELAXED);
+		__atomic_store_n(&bus->count, bus->count - 1, __ATOMIC_RELAXED);
 		change_end(bus);
 	}
 	pthread_mutex_unlock(&bus->change);

@@ -15,9 +15,12 @@ int devices_create(struct vm *vm, struct error *err)
 		const struct dev_class *class;
 		const void *config;
 	} fixed[] = {
-		{ &q35_host_class, NULL },    { &ich9_lpc_class, NULL },
-		{ &rtc_class, NULL },	      { &i8042_class, NULL },
-		{ &serial_class, cfg->console }, { &fw_cfg_class, NULL },
+		{ &q35_host_class, NULL },
+		{ &ich9_lpc_class, NULL },
+		{ &rtc_class, NULL },
+		{ &i8042_class, NULL },
+		{ &serial_class, cfg->console },
+		{ &fw_cfg_class, NULL },
 	};
 	unsigned int i;
 	int rc;

@@ -75,7 +75,7 @@ int fastpath_open(struct fastpath *fp, int kvm_vm_fd, const char *name,
 	if (info.abi != VIREO_ABI_VERSION) {
 		rc = EPROTO;
 		snprintf(why, sizeof(why),
-			 "vireo.ko speaks ABI %u, this program %u", info.abi,
+			 "vireo.ko speaks ABI %u, this program %d", info.abi,
 			 VIREO_ABI_VERSION);
 		goto out;
 	}
@@ -225,8 +225,7 @@ int fast_region_init(struct fast_region *region, struct vm *vm,
 	region->wake.opaque = region;
 	rc = loop_fd_add(vm->loop, &region->wake);
 	if (rc) {
-		error_sys(err, -rc, "%s: cannot watch an eventfd",
-			  range->name);
+		error_sys(err, -rc, "%s: cannot watch an eventfd", range->name);
 		goto err_wake;
 	}
 	return 0;
@@ -336,8 +335,8 @@ static void coalesce(struct fast_region *region, bool remove)
 		if (rule->type != VIREO_RULE_POST || rule->len != 1)
 			continue;
 		if (!accel->ops->coalesce(accel, region->bus,
-					  region->range->base + rule->offset,
-					  1, remove))
+					  region->range->base + rule->offset, 1,
+					  remove))
 			region->coalesced = !remove;
 	}
 }
@@ -354,8 +353,8 @@ int fast_region_map(struct fast_region *region, enum bus_kind bus,
 		rc = map_in_kernel(region, bus);
 		if (!rc)
 			return 0;
-		log_warn(region->range->name,
-			 "no fast path in the kernel: %s", strerror(-rc));
+		log_warn(region->range->name, "no fast path in the kernel: %s",
+			 strerror(-rc));
 	}
 	if (vm->accel->ops->coalesce)
 		coalesce(region, false);

@@ -16,6 +16,8 @@ struct loop {
 	int epfd;
 	struct loop_fd wake; /* eventfd: lock-protected state has changed */
 	bool stop;
+	bool running;	  /* thread is set */
+	pthread_t thread; /* who runs it */
 	struct loop_fd *always;
 
 	/* The events being handled, so that loop_fd_del can strike one out. */
@@ -37,10 +39,14 @@ static void on_wake(void *opaque, uint32_t events)
 		return; /* somebody's wake-up was handled already */
 }
 
+/* The loop's own thread looks at everything before it sleeps. */
 static void wake(struct loop *loop)
 {
 	uint64_t one = 1;
 
+	if (__atomic_load_n(&loop->running, __ATOMIC_ACQUIRE) &&
+	    pthread_equal(loop->thread, pthread_self()))
+		return;
 	if (write(loop->wake.fd, &one, sizeof(one)) < 0)
 		return; /* the counter is full: it is awake */
 }
@@ -319,13 +325,17 @@ int loop_run(struct loop *loop)
 {
 	struct timespec ts;
 	struct loop_fd *lfd;
-	int i, n;
+	int i, n, rc = 0;
 
+	loop->thread = pthread_self();
+	__atomic_store_n(&loop->running, true, __ATOMIC_RELEASE);
 	while (!__atomic_load_n(&loop->stop, __ATOMIC_ACQUIRE)) {
 		n = epoll_pwait2(loop->epfd, loop->batch, LOOP_BATCH,
 				 time_left(loop, &ts), NULL);
-		if (n < 0 && errno != EINTR)
-			return -errno;
+		if (n < 0 && errno != EINTR) {
+			rc = -errno;
+			break;
+		}
 		loop->batch_len = n > 0 ? n : 0;
 		for (i = 0; i < loop->batch_len; i++) {
 			lfd = loop->batch[i].data.ptr;
@@ -337,8 +347,9 @@ int loop_run(struct loop *loop)
 		run_timers(loop);
 		run_calls(loop);
 	}
+	__atomic_store_n(&loop->running, false, __ATOMIC_RELEASE);
 	loop->stop = false;
-	return 0;
+	return rc;
 }
 
 void loop_stop(struct loop *loop)

@@ -41,6 +41,10 @@ static void on_signal(void *opaque, uint32_t events)
 	(void)events;
 	if (read(r->signals.fd, &info, sizeof(info)) != sizeof(info))
 		return;
+	if (info.ssi_signo == SIGCONT) {
+		terminal_resume();
+		return;
+	}
 	if (info.ssi_signo != SIGHUP && !r->presses++) {
 		log_info(NULL, "power button pressed by signal %u",
 			 info.ssi_signo);
@@ -75,6 +79,7 @@ static int setup_signals(struct runner *r, struct error *err)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCONT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	r->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (r->signals.fd < 0)

@@ -39,7 +39,8 @@ struct mem_block {
 /* What gives the memory; memfd today, the module's objects can stand here. */
 struct mem_backend {
 	const char *name;
-	int (*create)(const struct mem_options *opt, int *fd, struct error *err);
+	int (*create)(const struct mem_options *opt, int *fd,
+		      struct error *err);
 };
 
 #define MEM_MAX_BLOCKS 2

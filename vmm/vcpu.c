@@ -16,7 +16,8 @@
  */
 #define VCPU_STACK (256 * 1024)
 
-static void handle_exit(struct vcpu *vcpu, enum accel_exit why, struct error *err)
+static void handle_exit(struct vcpu *vcpu, enum accel_exit why,
+			struct error *err)
 {
 	switch (why) {
 	case ACCEL_EXIT_KICKED:
@@ -26,7 +27,8 @@ static void handle_exit(struct vcpu *vcpu, enum accel_exit why, struct error *er
 		vm_crash(vcpu->vm, err);
 		break;
 	case ACCEL_EXIT_SHUTDOWN:
-		error_set(err, EIO, "the guest crashed: triple fault on vCPU %u",
+		error_set(err, EIO,
+			  "the guest crashed: triple fault on vCPU %u",
 			  vcpu->id);
 		vm_crash(vcpu->vm, err);
 		break;

@@ -313,9 +313,9 @@ static void posts_come_first(void **state)
 	r.fast = &region;
 	mem.ring.head = mem.ring.tail = UINT32_MAX - 1; /* wraps on the way */
 	for (i = 0; i < 3; i++)
-		mem.ring.post[mem.ring.tail++ & 3] =
-			(struct vireo_post){ .value = i, .offset = i,
-					     .width = 1 };
+		mem.ring.post[mem.ring.tail++ & 3] = (struct vireo_post){
+			.value = i, .offset = i, .width = 1
+		};
 	bus_read(bus, &hint, 0x1010, 1);
 	assert_int_equal(p.writes, 3);
 	assert_int_equal(p.val, 2);
@@ -332,10 +332,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-		T(refuses_bad_ranges),	  T(pio_ends_at_64k),
+		T(refuses_bad_ranges),	   T(pio_ends_at_64k),
 		T(finds_the_right_device), T(unclaimed_reads_ones),
-		T(removed_range_is_gone), T(lookup_during_change),
-		T(rules_decide),	  T(posts_come_first),
+		T(removed_range_is_gone),  T(lookup_during_change),
+		T(rules_decide),	   T(posts_come_first),
 	};
 
 	return cmocka_run_group_tests_name("bus", tests, NULL, NULL);

@@ -12,6 +12,7 @@
  *    are -EINVAL.
  *  - Every object is a file descriptor.  Closing it undoes what it did, in any
  *    order and at any time, including by the death of the process.
+ *  - The size that is part of an ioctl's number is not looked at.
  *  - All integers are little-endian; addresses and lengths are in bytes.
  *
  * Opening /dev/vireo gives nothing that the holder of a KVM VM file
@@ -75,7 +76,9 @@ struct vireo_info {
  * @name: shown in debugfs; NUL-terminated, printable ASCII, may be empty
  *
  * Returns a VM file descriptor.  It holds a reference to @kvm_fd's file, so
- * that the KVM VM lives at least as long.
+ * that the KVM VM lives at least as long.  As with KVM's own descriptors, only
+ * the address space that created the KVM VM may use its ioctls: to any other
+ * they are EPERM.  Mapping areas is open to whoever has the descriptor.
  *
  * Errors: EBADF (@kvm_fd is not open), EINVAL (not a KVM VM, bad name),
  * EPERM (the VM belongs to another address space), ENOMEM, EMFILE.
@@ -135,10 +138,13 @@ struct vireo_vm_create {
  * @flags: VIREO_RULE_* flags that the type knows
  * @offset: first byte, from the start of the region
  * @len: bytes covered, at least 1; offset + len must not pass the region
- * @shadow: first byte in the shadow page; shadow + len <= VIREO_SHADOW_SIZE
+ * @shadow: SHADOW, POST with READ_SHADOW: first byte in the shadow page,
+ *          shadow + len <= VIREO_SHADOW_SIZE; else must be 0
  * @fd: EVENT: an eventfd; else must be 0
- * @value: CONST: value; EVENT: data to match; else must be 0
+ * @value: CONST: value; EVENT: data to match, no bits outside @mask; else must
+ *         be 0
  * @mask: EVENT: bits of the data to match; else must be 0
+ * @reserved0: must be 0
  * @reserved: must be 0
  */
 struct vireo_rule {
@@ -162,10 +168,10 @@ struct vireo_rule {
  * @bus: VIREO_BUS_*
  * @nr_rules: rules in the table, 1 to vireo_info.max_rules
  * @addr: first address; PIO: addr + len <= 0x10000
- * @len: bytes, at least 1; must not overlap a region of the same VM and bus
+ * @len: bytes, 1 to 2^30; must not overlap a region of the same VM and bus
  * @rules: user address of struct vireo_rule[nr_rules]
- * @ring_entries: entries of the POST ring: 0 or a power of two up to
- *                vireo_info.max_ring; 0 if no rule is POST
+ * @ring_entries: entries of the POST ring: a power of two up to
+ *                vireo_info.max_ring if a rule is POST, else 0
  * @ring_fd: eventfd signalled when the ring turns from empty to non-empty;
  *           -1 if there is no ring, or if nobody needs to be woken: posts then
  *           wait until the owner looks
@@ -173,6 +179,9 @@ struct vireo_rule {
  *        not empty
  * @id: out: the region's id, for VIREO_IO_DEL and mmap
  * @reserved: must be 0
+ *
+ * An access that reaches outside the region, even by a byte, goes to user
+ * space, as does one whose width is not 1, 2, 4 or 8.
  *
  * The region serves its first access possibly before the call returns.  Its
  * shadow page starts out as zeros: a caller that needs it otherwise adds the
@@ -226,7 +235,12 @@ struct vireo_io_id {
  * The area of a region, shared between the module and the owner of the VM fd:
  * mmap(MAP_SHARED) of the VM fd at offset id * VIREO_IO_AREA_STRIDE gives one
  * shadow page, followed by the POST ring if the region has one.  The module
- * trusts nothing that it reads there.
+ * trusts nothing that it reads there.  A mapping may be shorter than the area,
+ * not longer, and not executable.  It is the memory and nothing more: it keeps
+ * neither the region nor the VM fd's object alive.
+ *
+ * Errors of mmap: EINVAL (private, executable, or an offset within an area),
+ * ENXIO (no such region, or longer than its area), ENOMEM.
  */
 #define VIREO_SHADOW_SIZE 4096
 #define VIREO_IO_AREA_STRIDE (1ULL << 24)

@@ -30,8 +30,8 @@ struct kvm {
 	/* Shared by all vCPUs of the VM; NULL until the first one is there. */
 	struct kvm_coalesced_mmio_ring *ring;
 	struct bus_hint ring_hint[2];
-	unsigned int ring_page;	 /* KVM_CAP_COALESCED_MMIO; 0: none */
-	bool coalesced_pio;	 /* KVM_CAP_COALESCED_PIO */
+	unsigned int ring_page; /* KVM_CAP_COALESCED_MMIO; 0: none */
+	bool coalesced_pio;	/* KVM_CAP_COALESCED_PIO */
 	struct kvm_vm_state *power_on;
 	struct kvm_cpuid2 *cpuid; /* of the host; NULL until needed */
 	struct kvm_msr_list *msrs;

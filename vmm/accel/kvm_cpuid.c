@@ -71,10 +71,9 @@ static void adjust(struct kvm_cpuid_entry2 *e, unsigned int id, unsigned int nr,
 		e->ecx |= 1U << 31; /* hypervisor present */
 		if (tsc_deadline)
 			e->ecx |= 1U << 24;
-		if (nr > 1)
-			e->edx |= 1U << 28; /* more than one logical processor */
-		else
-			e->edx &= ~(1U << 28);
+		e->edx &= ~(1U << 28);
+		if (nr > 1) /* more than one logical processor */
+			e->edx |= 1U << 28;
 		break;
 	case 4: /* caches; cores in the package, sharers of the last level */
 	case 0x8000001d:

@@ -176,8 +176,8 @@ static int restore_vcpu(struct accel_vcpu *vcpu)
 	size_t size = s->nr_msrs * sizeof(msrs[0]);
 	int xsave_size, rc = 0;
 
-	xsave_size = ioctl(vcpu->kvm->vm_fd, KVM_CHECK_EXTENSION,
-			   KVM_CAP_XSAVE2);
+	xsave_size =
+		ioctl(vcpu->kvm->vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_XSAVE2);
 	if (xsave_size < (int)sizeof(*xsave))
 		xsave_size = sizeof(*xsave);
 	xsave = calloc(1, (size_t)xsave_size);

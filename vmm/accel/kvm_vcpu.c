@@ -41,8 +41,8 @@ int kvm_vcpu_create(struct accel *accel, unsigned int id, unsigned int nr_vcpus,
 	if (rc)
 		goto err_unmap;
 	if (kvm->ring_page && !kvm->ring)
-		kvm->ring = (void *)((char *)vcpu->run +
-				     kvm->ring_page * 4096UL);
+		kvm->ring =
+			(void *)((char *)vcpu->run + kvm->ring_page * 4096UL);
 	*out = vcpu;
 	return 0;
 
@@ -125,8 +125,8 @@ static void serve_io(struct accel_vcpu *vcpu)
 			memcpy(data, &val, size);
 		} else {
 			memcpy(&val, data, size);
-			bus_write(vcpu->kvm->pio, &vcpu->pio_hint,
-				  run->io.port, size, val);
+			bus_write(vcpu->kvm->pio, &vcpu->pio_hint, run->io.port,
+				  size, val);
 		}
 	}
 }
@@ -150,8 +150,8 @@ static void serve_mmio(struct accel_vcpu *vcpu)
 			memcpy(data, &val, size);
 		} else {
 			memcpy(&val, data, size);
-			bus_write(vcpu->kvm->mmio, &vcpu->mmio_hint, addr,
-				  size, val);
+			bus_write(vcpu->kvm->mmio, &vcpu->mmio_hint, addr, size,
+				  val);
 		}
 	}
 }
@@ -168,8 +168,8 @@ static enum accel_exit failed(struct accel_vcpu *vcpu, struct error *err)
 			  "vCPU %u: the processor refuses to enter the guest "
 			  "(reason %#llx) at rip %#llx",
 			  vcpu->id,
-			  (unsigned long long)run->fail_entry
-				  .hardware_entry_failure_reason,
+			  (unsigned long long)
+				  run->fail_entry.hardware_entry_failure_reason,
 			  (unsigned long long)regs.rip);
 		break;
 	case KVM_EXIT_INTERNAL_ERROR:
