@@ -22,7 +22,7 @@ prefix   ?= /usr/local
 CFLAGS   ?= -O2 -g
 LDFLAGS  ?=
 
-VERSION  := 0.1.0
+VERSION  := $(shell sed -n 's/^\#define VIREO_VERSION "\(.*\)"/\1/p' kmod/vireo.h)
 B        := build
 
 WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \

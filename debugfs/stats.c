@@ -171,7 +171,7 @@ static void show_region(struct seq_file *m, const struct vireo_region_stats *s)
 	add_region(&c, s);
 	snprintf(range, sizeof(range), "%#llx-%#llx", s->addr,
 		 s->addr + (s->len - 1));
-	seq_printf(m, "%-4u %-16s %-4s %-23s %-3s", s->id, s->name,
+	seq_printf(m, "%-4u %-16s %-4s %-23s %-5s", s->id, s->name,
 		   bus_names[s->bus], range,
 		   READ_ONCE(*s->enabled) ? "on" : "off");
 	for (out = VIREO_OUT_PASSED + 1; out < VIREO_NR_OUTCOMES; out++)
@@ -187,8 +187,8 @@ static int vm_regions_show(struct seq_file *m, void *unused)
 	const struct vireo_region_stats *s;
 
 	seq_printf(m,
-		   "%-4s %-16s %-4s %-23s %-3s %10s %10s %10s %10s %10s %10s %12s %13s %10s %12s\n",
-		   "id", "name", "bus", "range", "on", "shadow", "const",
+		   "%-4s %-16s %-4s %-23s %-5s %10s %10s %10s %10s %10s %10s %12s %13s %10s %12s\n",
+		   "id", "name", "bus", "range", "state", "shadow", "const",
 		   "post", "event", "reads", "writes", "reads_passed",
 		   "writes_passed", "ring_full", "ring_signals");
 	mutex_lock(&vireo_stats_lock);

@@ -28,7 +28,8 @@ $(KSELFTEST_HARNESS): $(KSELFTEST_SOURCE)
 		'*/tools/testing/selftests/kselftest_harness.h'
 
 $(KSELFTEST_SOURCE):
-	@echo "$@ is missing: apt-get install linux-source-6.1" >&2; false
+	@test -e $@ || \
+		{ echo "$@ is missing: apt-get install linux-source-6.1" >&2; false; }
 
 $(KSELFTEST_OUT)/%.o: tests/kselftest/%.c | $(KSELFTEST_HARNESS)
 	@mkdir -p $(@D)

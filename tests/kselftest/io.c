@@ -276,8 +276,9 @@ TEST_F(io, id_cannot_be_written)
 	ASSERT_NE(ro, MAP_FAILED);
 	*ro = self->add;
 	ASSERT_EQ(mprotect(ro, 4096, PROT_READ), 0);
-	EXPECT_EQ(io_add(self->vm, ro), -EFAULT);
-	/* Nothing was added. */
+	/* Nothing is added, nor an id lost, however often. */
+	for (int i = 0; i < 1000; i++)
+		ASSERT_EQ(io_add(self->vm, ro), -EFAULT);
 	EXPECT_GE(ADD(), 0);
 }
 
