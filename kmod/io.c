@@ -22,7 +22,8 @@
 static_assert(VIREO_OUT_SHADOW == VIREO_RULE_SHADOW &&
 	      VIREO_OUT_CONST == VIREO_RULE_CONST &&
 	      VIREO_OUT_POST == VIREO_RULE_POST &&
-	      VIREO_OUT_EVENT == VIREO_RULE_EVENT);
+	      VIREO_OUT_EVENT == VIREO_RULE_EVENT &&
+	      VIREO_OUT_INDEXED == VIREO_RULE_INDEXED);
 
 static u64 area_bytes(const struct vireo_region *region)
 {

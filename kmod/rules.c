@@ -26,13 +26,44 @@ static const u16 rule_flags[] = {
 	[VIREO_RULE_CONST] = VIREO_RULE_WRITE_DROP,
 	[VIREO_RULE_POST] = VIREO_RULE_READ_SHADOW,
 	[VIREO_RULE_EVENT] = 0,
+	[VIREO_RULE_INDEXED] = VIREO_RULE_READ_ONES | VIREO_RULE_NOT_EQUAL,
 };
 
 static bool rule_uses_shadow(const struct vireo_rule *r)
 {
-	return r->type == VIREO_RULE_SHADOW ||
-	       (r->type == VIREO_RULE_POST &&
-		(r->flags & VIREO_RULE_READ_SHADOW));
+	switch (r->type) {
+	case VIREO_RULE_SHADOW:
+		return true;
+	case VIREO_RULE_POST:
+		return r->flags & VIREO_RULE_READ_SHADOW;
+	case VIREO_RULE_INDEXED:
+		return !(r->flags & VIREO_RULE_READ_ONES);
+	}
+	return false;
+}
+
+/* What only some types use must be 0 in the others. */
+static int check_match(const struct vireo_rule *r)
+{
+	bool indexed = r->type == VIREO_RULE_INDEXED;
+	bool matches = indexed || r->type == VIREO_RULE_EVENT;
+
+	if (r->type != VIREO_RULE_EVENT && r->fd)
+		return -EINVAL;
+	if (!matches && r->mask)
+		return -EINVAL;
+	if (matches && r->value & ~r->mask)
+		return -EINVAL;
+	if (!matches && r->type != VIREO_RULE_CONST && r->value)
+		return -EINVAL;
+	if (!indexed)
+		return r->index || r->index_mask ? -EINVAL : 0;
+
+	if (r->index & 3 || r->index > VIREO_SHADOW_SIZE - 4)
+		return -EINVAL;
+	if (r->mask >> 32)
+		return -EINVAL;
+	return 0;
 }
 
 static int rule_check(const struct vireo_rule *r, u64 region_len)
@@ -45,27 +76,19 @@ static int rule_check(const struct vireo_rule *r, u64 region_len)
 		return -EINVAL;
 	if (r->widths & ~VIREO_WIDTH_ALL)
 		return -EINVAL;
-	if (r->reserved0 || r->reserved[0] || r->reserved[1])
+	if (r->reserved[0] || r->reserved[1] || r->reserved[2])
 		return -EINVAL;
 	if (!r->len || (u64)r->offset + r->len > region_len)
 		return -EINVAL;
 
 	if (rule_uses_shadow(r)) {
-		if ((u64)r->shadow + r->len > VIREO_SHADOW_SIZE)
+		if ((u64)r->shadow + r->index_mask + r->len > VIREO_SHADOW_SIZE)
 			return -EINVAL;
-	} else if (r->shadow) {
+	} else if (r->shadow || r->index_mask) {
 		return -EINVAL;
 	}
 
-	if (r->type != VIREO_RULE_EVENT && (r->fd || r->mask))
-		return -EINVAL;
-	if (r->type == VIREO_RULE_EVENT && (r->value & ~r->mask))
-		return -EINVAL;
-	if (r->type != VIREO_RULE_EVENT && r->type != VIREO_RULE_CONST &&
-	    r->value)
-		return -EINVAL;
-
-	return 0;
+	return check_match(r);
 }
 
 static void add_op(struct vireo_rules *t, enum vireo_dir dir,
@@ -81,6 +104,10 @@ static void add_op(struct vireo_rules *t, enum vireo_dir dir,
 	op->action = action;
 	op->type = r->type;
 	op->rule = index;
+	op->unless = r->flags & VIREO_RULE_NOT_EQUAL;
+	op->ones = r->flags & VIREO_RULE_READ_ONES;
+	op->index = r->index;
+	op->index_mask = r->index_mask;
 	op->value = r->value;
 	op->mask = r->mask;
 	op->ctx = NULL;
@@ -91,6 +118,8 @@ static void add_read(struct vireo_rules *t, const struct vireo_rule *r,
 {
 	if (r->type == VIREO_RULE_CONST)
 		add_op(t, VIREO_READ, r, index, VIREO_ACT_CONST);
+	else if (r->type == VIREO_RULE_INDEXED)
+		add_op(t, VIREO_READ, r, index, VIREO_ACT_INDEXED);
 	else if (rule_uses_shadow(r))
 		add_op(t, VIREO_READ, r, index, VIREO_ACT_LOAD);
 }
@@ -186,6 +215,26 @@ static inline const struct vireo_op *first_op(const struct vireo_rules *t,
 	return &t->op[i];
 }
 
+/*
+ * The index is in the shared page, where the owner may change it at any time:
+ * it is read once, and all that it can select lies within the page.
+ */
+static inline bool indexed_read(const struct vireo_op *op, const u8 *shadow,
+				u32 dist, u32 len, u64 *data)
+{
+	u32 idx = READ_ONCE(*(const u32 *)(shadow + op->index));
+
+	if (((idx & (u32)op->mask) == (u32)op->value) == op->unless)
+		return false;
+	if (op->ones)
+		*data = ~0ULL;
+	else
+		*data = vireo_load(shadow + op->shadow +
+					   (idx & op->index_mask) + dist,
+				   len);
+	return true;
+}
+
 /**
  * vireo_rules_read() - a guest's read
  * @t: the region's table
@@ -215,6 +264,10 @@ const struct vireo_op *vireo_rules_read(const struct vireo_rules *t,
 			data = vireo_load(shadow + op->shadow +
 						  (off - op->offset),
 					  len);
+		else if (op->action == VIREO_ACT_INDEXED &&
+			 !indexed_read(op, shadow, off - op->offset, len,
+				       &data))
+			continue;
 		vireo_store(val, len, data);
 		return op;
 	}

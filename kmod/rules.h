@@ -33,12 +33,13 @@ enum vireo_dir { VIREO_READ, VIREO_WRITE, VIREO_NR_DIRS };
 
 /* What one op does. */
 enum vireo_action {
-	VIREO_ACT_LOAD,	 /* read from the shadow page */
-	VIREO_ACT_CONST, /* read a constant */
-	VIREO_ACT_STORE, /* write to the shadow page */
-	VIREO_ACT_DROP,	 /* ignore a write */
-	VIREO_ACT_POST,	 /* append a write to the ring */
-	VIREO_ACT_EVENT, /* signal an eventfd if the data match */
+	VIREO_ACT_LOAD,	   /* read from the shadow page */
+	VIREO_ACT_CONST,   /* read a constant */
+	VIREO_ACT_INDEXED, /* read what an index selects */
+	VIREO_ACT_STORE,   /* write to the shadow page */
+	VIREO_ACT_DROP,	   /* ignore a write */
+	VIREO_ACT_POST,	   /* append a write to the ring */
+	VIREO_ACT_EVENT,   /* signal an eventfd if the data match */
 };
 
 /**
@@ -50,8 +51,12 @@ enum vireo_action {
  * @action: enum vireo_action
  * @type: VIREO_RULE_* of the rule, for counting
  * @rule: index of the rule in the caller's table
- * @value: CONST: the value; EVENT: data to match
- * @mask: EVENT: bits to match
+ * @unless: INDEXED: decides if the index does not match
+ * @ones: INDEXED: reads all ones
+ * @index: INDEXED: where the index is in the shadow page
+ * @index_mask: INDEXED: bits of the index that select
+ * @value: CONST: the value; EVENT, INDEXED: what to match
+ * @mask: EVENT, INDEXED: bits to match
  * @ctx: EVENT: the eventfd; the region owns the reference
  *
  * Read-only once the region is published.
@@ -64,6 +69,10 @@ struct vireo_op {
 	u8 action;
 	u8 type;
 	u8 rule;
+	bool unless;
+	bool ones;
+	u16 index;
+	u16 index_mask;
 	u64 value;
 	u64 mask;
 	struct eventfd_ctx *ctx;

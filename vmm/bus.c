@@ -181,7 +181,8 @@ uint64_t bus_read(struct bus *bus, struct bus_hint *hint, uint64_t addr,
 		pthread_mutex_lock(range->lock);
 	if (range->fast) {
 		fast_region_drain(range->fast);
-		if (fast_rules_read(range->fast, off, size, &val))
+		if (off < range->fast->rules_end &&
+		    fast_rules_read(range->fast, off, size, &val))
 			goto out;
 	}
 	val = range->ops->read(range->dev, off, size);
@@ -207,7 +208,8 @@ void bus_write(struct bus *bus, struct bus_hint *hint, uint64_t addr,
 		pthread_mutex_lock(range->lock);
 	if (range->fast) {
 		fast_region_drain(range->fast);
-		if (fast_rules_write(range->fast, off, size, val))
+		if (off < range->fast->rules_end &&
+		    fast_rules_write(range->fast, off, size, val))
 			goto out;
 	}
 	range->ops->write(range->dev, off, size, val);

@@ -19,6 +19,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 struct error;
 struct fast_region;
@@ -69,6 +70,48 @@ struct bus_hint {
 	uint32_t seq;
 	struct bus_slot slot;
 };
+
+/*
+ * The @size bytes of a register, 1, 2, 4 or 8.  Spelt out, as a copy of a size
+ * that the compiler does not know is a call that costs more than the rest.
+ */
+static inline uint64_t bus_load(const void *p, unsigned int size)
+{
+	uint64_t v64;
+	uint32_t v32;
+	uint16_t v16;
+
+	switch (size) {
+	case 1:
+		return *(const uint8_t *)p;
+	case 2:
+		memcpy(&v16, p, 2);
+		return v16;
+	case 4:
+		memcpy(&v32, p, 4);
+		return v32;
+	default:
+		memcpy(&v64, p, 8);
+		return v64;
+	}
+}
+
+static inline void bus_store(void *p, unsigned int size, uint64_t val)
+{
+	switch (size) {
+	case 1:
+		*(uint8_t *)p = (uint8_t)val;
+		break;
+	case 2:
+		memcpy(p, &val, 2);
+		break;
+	case 4:
+		memcpy(p, &val, 4);
+		break;
+	default:
+		memcpy(p, &val, 8);
+	}
+}
 
 void bus_init(struct bus *bus, enum bus_kind kind);
 void bus_destroy(struct bus *bus);

@@ -3,7 +3,6 @@
  * The rules of <linux/vireo.h>, interpreted in user space.  The module has the
  * other interpreter of the same table; both must agree on every access.
  */
-#include <string.h>
 #include <unistd.h>
 
 #include "bus.h"
@@ -17,12 +16,21 @@ static bool covers(const struct vireo_rule *rule, uint64_t off,
 	       (!rule->widths || rule->widths & size);
 }
 
-static uint64_t shadow_load(const uint8_t *at, unsigned int size)
+static bool indexed_read(const uint8_t *shadow, const struct vireo_rule *rule,
+			 uint64_t dist, unsigned int size, uint64_t *val)
 {
-	uint64_t val = 0;
+	uint32_t idx = (uint32_t)bus_load(shadow + rule->index, 4);
+	bool match = (idx & rule->mask) == rule->value;
 
-	memcpy(&val, at, size);
-	return val;
+	if (match == !!(rule->flags & VIREO_RULE_NOT_EQUAL))
+		return false;
+	if (rule->flags & VIREO_RULE_READ_ONES)
+		*val = UINT64_MAX;
+	else
+		*val = bus_load(shadow + rule->shadow +
+					(idx & rule->index_mask) + dist,
+				size);
+	return true;
 }
 
 bool fast_rules_read(struct fast_region *region, uint64_t off,
@@ -40,13 +48,17 @@ bool fast_rules_read(struct fast_region *region, uint64_t off,
 				continue;
 			/* fall through */
 		case VIREO_RULE_SHADOW:
-			*val = shadow_load(region->shadow + rule->shadow +
-						   (off - rule->offset),
-					   size);
+			*val = bus_load(region->shadow + rule->shadow +
+						(off - rule->offset),
+					size);
 			return true;
 		case VIREO_RULE_CONST:
 			*val = rule->value;
 			return true;
+		case VIREO_RULE_INDEXED:
+			if (indexed_read(region->shadow, rule,
+					 off - rule->offset, size, val))
+				return true;
 		}
 	}
 	return false;
@@ -65,9 +77,9 @@ bool fast_rules_write(struct fast_region *region, uint64_t off,
 		switch (rule->type) {
 		case VIREO_RULE_SHADOW:
 			if (rule->flags & VIREO_RULE_WRITE_THROUGH) {
-				memcpy(region->shadow + rule->shadow +
-					       (off - rule->offset),
-				       &val, size);
+				bus_store(region->shadow + rule->shadow +
+						  (off - rule->offset),
+					  size, val);
 				return true;
 			}
 			/* fall through */

@@ -122,19 +122,15 @@ static void unlock(struct fast_region *region)
 }
 
 /* Delivers what was posted before the call, and no more than a ring holds. */
-void fast_region_drain(struct fast_region *region)
+void fast_region_deliver(struct fast_region *region)
 {
 	struct vireo_ring *ring = region->ring;
 	const struct bus_range *range = region->range;
 	uint32_t head, tail, left;
 	struct vireo_post post;
 
-	if (!ring)
-		return;
 	head = ring->head; /* ours: nobody else writes it */
 	tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
-	if (head == tail)
-		return;
 	for (left = region->ring_entries; head != tail && left; left--) {
 		post = ring->post[head & (region->ring_entries - 1)];
 		head++;
@@ -195,6 +191,18 @@ static void on_poll(void *opaque)
 					     COALESCED_POLL_QUIET));
 }
 
+static uint64_t rules_end(const struct fast_region *region)
+{
+	const struct vireo_rule *rule = region->rules;
+	uint64_t end = 0;
+	uint32_t i;
+
+	for (i = 0; i < region->nr_rules; i++, rule++)
+		if ((uint64_t)rule->offset + rule->len > end)
+			end = (uint64_t)rule->offset + rule->len;
+	return end;
+}
+
 int fast_region_init(struct fast_region *region, struct vm *vm,
 		     struct bus_range *range, struct error *err)
 {
@@ -203,6 +211,7 @@ int fast_region_init(struct fast_region *region, struct vm *vm,
 	region->vm = vm;
 	region->range = range;
 	range->fast = region;
+	region->rules_end = rules_end(region);
 	region->own_shadow = calloc(1, VIREO_SHADOW_SIZE);
 	if (!region->own_shadow)
 		return error_sys(err, ENOMEM, "%s: no memory", range->name);
@@ -274,7 +283,8 @@ static int map_in_kernel(struct fast_region *region, enum bus_kind bus)
 		.bus = bus == BUS_PIO ? VIREO_BUS_PIO : VIREO_BUS_MMIO,
 		.nr_rules = region->nr_rules,
 		.addr = range->base,
-		.len = range->len,
+		/* An access across the end passes, as it would by the rules. */
+		.len = region->rules_end,
 		.rules = (uintptr_t)region->rules,
 		.ring_entries = region->ring_entries,
 		.ring_fd = region->wake.fd,

@@ -55,6 +55,7 @@ struct fast_region {
 	/* Private to fastpath.c and fast_rules.c. */
 	struct vm *vm;
 	struct bus_range *range;
+	uint64_t rules_end;	 /* no rule covers what is at or behind this */
 	uint8_t *shadow;	 /* VIREO_SHADOW_SIZE bytes: own or mapped */
 	uint8_t *own_shadow;	 /* while no kernel region is mapped */
 	struct vireo_ring *ring; /* NULL while there is none */
@@ -88,8 +89,17 @@ static inline void fast_shadow8(struct fast_region *r, uint32_t off, uint8_t v)
 	__atomic_store_n(&r->shadow[off], v, __ATOMIC_RELEASE);
 }
 
-/* Delivers what the guest has posted so far. */
-void fast_region_drain(struct fast_region *region);
+/* Delivers what the guest has posted so far; the common case is nothing. */
+void fast_region_deliver(struct fast_region *region);
+
+static inline void fast_region_drain(struct fast_region *region)
+{
+	struct vireo_ring *ring = region->ring;
+
+	if (ring &&
+	    ring->head != __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE))
+		fast_region_deliver(region);
+}
 
 /*
  * The rules in user space (fast_rules.c).  True if a rule decided the access;

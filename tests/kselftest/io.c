@@ -135,9 +135,10 @@ TEST_F(io, rule_fields)
 	EXPECT_REFUSED(-EINVAL, self->rule.fd, self->event);
 	EXPECT_REFUSED(-EINVAL, self->rule.value, 1);
 	EXPECT_REFUSED(-EINVAL, self->rule.mask, 1);
-	EXPECT_REFUSED(-EINVAL, self->rule.reserved0, 1);
+	EXPECT_REFUSED(-EINVAL, self->rule.index, 4);
 	EXPECT_REFUSED(-EINVAL, self->rule.reserved[0], 1);
-	EXPECT_REFUSED(-EINVAL, self->rule.reserved[1], 1);
+	EXPECT_REFUSED(-EINVAL, self->rule.reserved[2], 1);
+	EXPECT_REFUSED(-EINVAL, self->rule.index_mask, 1);
 
 	self->rule.type = VIREO_RULE_CONST;
 	EXPECT_REFUSED(-EINVAL, self->rule.flags, VIREO_RULE_WRITE_THROUGH);
@@ -150,6 +151,23 @@ TEST_F(io, rule_fields)
 	EXPECT_REFUSED(-EINVAL, self->rule.value, 1);	/* outside the mask */
 	EXPECT_REFUSED(-EBADF, self->rule.fd, -1);
 	EXPECT_REFUSED(-EBADF, self->rule.fd, self->dev);
+
+	self->rule.fd = 0;
+	self->rule.type = VIREO_RULE_INDEXED;
+	self->rule.mask = 0xff;
+	self->rule.value = 0x10;
+	self->rule.index = 4092;
+	self->rule.index_mask = 0x7f;
+	EXPECT_REFUSED(-EINVAL, self->rule.flags, VIREO_RULE_WRITE_DROP);
+	EXPECT_REFUSED(-EINVAL, self->rule.fd, self->event);
+	EXPECT_REFUSED(-EINVAL, self->rule.value, 0x100);
+	EXPECT_REFUSED(-EINVAL, self->rule.mask, 0x1000000ff);
+	EXPECT_REFUSED(-EINVAL, self->rule.index, 4096);
+	EXPECT_REFUSED(-EINVAL, self->rule.index, 4090);
+	EXPECT_REFUSED(-EINVAL, self->rule.shadow, 4096 - 0x7f);
+	EXPECT_REFUSED(-EINVAL, self->rule.index_mask, 0xffffffff);
+	/* READ_ONES selects nothing. */
+	EXPECT_REFUSED(-EINVAL, self->rule.flags, VIREO_RULE_READ_ONES);
 	EXPECT_GE(ADD(), 0);
 }
 

@@ -275,6 +275,44 @@ TEST_F(serve, event)
 	EXPECT_READ_PASSED(4, 4);
 }
 
+TEST_F(serve, indexed)
+{
+	/* As a PCI host bridge has it: address port, data port. */
+	struct vireo_rule rules[] = {
+		{ .type = VIREO_RULE_SHADOW, .len = 4,
+		  .widths = VIREO_WIDTH_4,
+		  .flags = VIREO_RULE_WRITE_THROUGH, .shadow = 8 },
+		{ .type = VIREO_RULE_INDEXED, .offset = 4, .len = 4, .index = 8,
+		  .flags = VIREO_RULE_READ_ONES | VIREO_RULE_NOT_EQUAL,
+		  .mask = 0xff0000 },
+		{ .type = VIREO_RULE_INDEXED, .offset = 4, .len = 4, .index = 8,
+		  .mask = 0xff00, .value = 0x1000,
+		  .index_mask = 0xfc, .shadow = 0x100 },
+	};
+	struct area a;
+	int id = ADD(rules, 8);
+
+	ASSERT_GE(id, 0);
+	ASSERT_EQ(area_map(self->vm, id, 0, &a), 0);
+	memcpy(&a.shadow[0x140], "\x01\x02\x03\x04", 4);
+	EXPECT_WRITE(4, 0, 0x80010000, false);
+	EXPECT_READ(4, 0, 0x80010000);
+	EXPECT_READ(4, 4, 0xffffffff);
+	EXPECT_READ(1, 6, 0xff);
+	EXPECT_WRITE(4, 0, 0x80001041, false);
+	EXPECT_READ(4, 4, 0x04030201);
+	EXPECT_READ(2, 6, 0x0403);
+	EXPECT_READ_PASSED(4, 2);
+	/* Another function is the owner's, and so are writes. */
+	EXPECT_WRITE(4, 0, 0x80001140, false);
+	EXPECT_READ_PASSED(4, 4);
+	EXPECT_WRITE(4, 4, 7, true);
+	/* The owner may store any index; what it selects stays in the page. */
+	memset(&a.shadow[8], 0xff, 4);
+	EXPECT_READ(4, 4, 0xffffffff);
+	area_unmap(&a);
+}
+
 TEST_F(serve, large_offsets)
 {
 	/* Beyond what is found by index. */

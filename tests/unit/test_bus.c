@@ -247,6 +247,7 @@ static void rules_decide(void **state)
 	struct fast_region region = {
 		.rules = rules,
 		.nr_rules = 4,
+		.rules_end = 16,
 		.range = &r,
 		.shadow = shadow,
 	};

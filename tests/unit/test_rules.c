@@ -59,7 +59,7 @@ static const struct bus_ops ops = { no_read, on_post };
 static struct vireo_rule random_rule(int fd)
 {
 	struct vireo_rule r = {
-		.type = (uint8_t)(1 + rnd(4)),
+		.type = (uint8_t)(1 + rnd(5)),
 		.widths = (uint8_t)(rnd(3) ? 0 : 1 + rnd(15)),
 	};
 
@@ -86,6 +86,18 @@ static struct vireo_rule random_rule(int fd)
 		r.fd = fd;
 		r.mask = rnd(4);
 		r.value = rnd(4) & r.mask;
+		break;
+	case VIREO_RULE_INDEXED:
+		r.flags = rnd(2) ? VIREO_RULE_NOT_EQUAL : 0;
+		r.index = (uint32_t)rnd(VIREO_SHADOW_SIZE / 4) * 4;
+		r.mask = rnd(4);
+		r.value = rnd(4) & r.mask;
+		if (rnd(2)) {
+			r.flags |= VIREO_RULE_READ_ONES;
+			break;
+		}
+		r.index_mask = (uint32_t)rnd(VIREO_SHADOW_SIZE / 2);
+		r.shadow = (uint32_t)rnd(VIREO_SHADOW_SIZE / 2 - r.len);
 		break;
 	}
 	return r;
@@ -210,7 +222,7 @@ static void bad_tables_are_refused(void **state)
 	assert_int_equal(vireo_rules_compile(t, &good, 1, 16), 0);
 	assert_int_equal(vireo_rules_compile(t, &good, 0, 16), -EINVAL);
 	REFUSED(type, 0);
-	REFUSED(type, 5);
+	REFUSED(type, 6);
 	REFUSED(widths, 0x10);
 	REFUSED(flags, VIREO_RULE_READ_SHADOW);
 	REFUSED(flags, VIREO_RULE_WRITE_THROUGH | VIREO_RULE_WRITE_DROP);
@@ -223,8 +235,9 @@ static void bad_tables_are_refused(void **state)
 	REFUSED(fd, 1);
 	REFUSED(value, 1);
 	REFUSED(mask, 1);
-	REFUSED(reserved0, 1);
-	REFUSED(reserved[1], 1);
+	REFUSED(index, 4);
+	REFUSED(index_mask, 1);
+	REFUSED(reserved[2], 1);
 	free(t);
 }
 

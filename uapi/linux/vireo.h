@@ -38,6 +38,7 @@
 #define VIREO_CAP_RULE_CONST (1ULL << 1)
 #define VIREO_CAP_RULE_POST (1ULL << 2)
 #define VIREO_CAP_RULE_EVENT (1ULL << 3)
+#define VIREO_CAP_RULE_INDEXED (1ULL << 4)
 
 /**
  * struct vireo_info - what this module is and can do (VIREO_INFO)
@@ -114,16 +115,26 @@ struct vireo_vm_create {
  *  EVENT   write: if (data & @mask) == @value, signals the eventfd @fd, else
  *                 not decided.  A @mask of 0 with a @value of 0 matches all.
  *          read:  not decided.
+ *  INDEXED read:  a data port.  idx is the 32-bit word at @index of the shadow
+ *                 page, where a SHADOW rule with WRITE_THROUGH latches what is
+ *                 written to the index port.  If (idx & @mask) == @value, or
+ *                 != with NOT_EQUAL: the bytes at shadow + (idx & @index_mask)
+ *                 + (access offset - offset) of the shadow page, or all ones
+ *                 (READ_ONES); else not decided.
+ *          write: not decided.
  */
 #define VIREO_RULE_SHADOW 1
 #define VIREO_RULE_CONST 2
 #define VIREO_RULE_POST 3
 #define VIREO_RULE_EVENT 4
+#define VIREO_RULE_INDEXED 5
 
 /* Flags of a rule. */
 #define VIREO_RULE_WRITE_THROUGH (1U << 0) /* SHADOW */
 #define VIREO_RULE_WRITE_DROP (1U << 1)	   /* SHADOW, CONST */
 #define VIREO_RULE_READ_SHADOW (1U << 2)   /* POST */
+#define VIREO_RULE_READ_ONES (1U << 3)	   /* INDEXED */
+#define VIREO_RULE_NOT_EQUAL (1U << 4)	   /* INDEXED */
 
 /* Access widths of a rule, or-ed; 0 means all of them. */
 #define VIREO_WIDTH_1 1
@@ -138,13 +149,18 @@ struct vireo_vm_create {
  * @flags: VIREO_RULE_* flags that the type knows
  * @offset: first byte, from the start of the region
  * @len: bytes covered, at least 1; offset + len must not pass the region
- * @shadow: SHADOW, POST with READ_SHADOW: first byte in the shadow page,
- *          shadow + len <= VIREO_SHADOW_SIZE; else must be 0
+ * @shadow: SHADOW, POST with READ_SHADOW, INDEXED without READ_ONES: first
+ *          byte in the shadow page, shadow + len <= VIREO_SHADOW_SIZE (INDEXED:
+ *          shadow + index_mask + len); else must be 0
  * @fd: EVENT: an eventfd; else must be 0
- * @value: CONST: value; EVENT: data to match, no bits outside @mask; else must
- *         be 0
- * @mask: EVENT: bits of the data to match; else must be 0
- * @reserved0: must be 0
+ * @index: INDEXED: where the index is in the shadow page, a multiple of 4, at
+ *         most VIREO_SHADOW_SIZE - 4; else must be 0
+ * @value: CONST: value; EVENT: data, INDEXED: index to match, no bits outside
+ *         @mask; else must be 0
+ * @mask: EVENT: bits of the data, INDEXED: of the 32-bit index to match; else
+ *        must be 0
+ * @index_mask: INDEXED without READ_ONES: bits of the index that are added to
+ *              @shadow; else must be 0
  * @reserved: must be 0
  */
 struct vireo_rule {
@@ -155,10 +171,11 @@ struct vireo_rule {
 	__u32 len;
 	__u32 shadow;
 	__s32 fd;
-	__u32 reserved0;
+	__u32 index;
 	__u64 value;
 	__u64 mask;
-	__u64 reserved[2];
+	__u32 index_mask;
+	__u32 reserved[3];
 };
 
 /**

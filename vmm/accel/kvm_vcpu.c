@@ -118,13 +118,12 @@ static void serve_io(struct accel_vcpu *vcpu)
 
 	/* KVM keeps size * n within the page. */
 	for (; n; n--, data += size) {
-		val = 0;
 		if (run->io.direction == KVM_EXIT_IO_IN) {
 			val = bus_read(vcpu->kvm->pio, &vcpu->pio_hint,
 				       run->io.port, size);
-			memcpy(data, &val, size);
+			bus_store(data, size, val);
 		} else {
-			memcpy(&val, data, size);
+			val = bus_load(data, size);
 			bus_write(vcpu->kvm->pio, &vcpu->pio_hint, run->io.port,
 				  size, val);
 		}
@@ -143,13 +142,12 @@ static void serve_mmio(struct accel_vcpu *vcpu)
 	for (; left; left -= size, addr += size, data += size) {
 		for (size = 8; size > left; size /= 2)
 			;
-		val = 0;
 		if (!run->mmio.is_write) {
 			val = bus_read(vcpu->kvm->mmio, &vcpu->mmio_hint, addr,
 				       size);
-			memcpy(data, &val, size);
+			bus_store(data, size, val);
 		} else {
-			memcpy(&val, data, size);
+			val = bus_load(data, size);
 			bus_write(vcpu->kvm->mmio, &vcpu->mmio_hint, addr, size,
 				  val);
 		}

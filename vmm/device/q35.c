@@ -28,48 +28,61 @@ struct q35 {
 	struct bus_range cf8;
 	struct fast_region fast;
 	struct bus_range ecam;
-	uint32_t addr; /* under host.lock */
 };
 
-/* Address writes come in pairs with an access to the data port. */
+/*
+ * The address register is a word of the shadow page and nothing else knows it.
+ * Of the buses there is only number 0: a scan of the others reads ones.
+ */
+#define SHADOW_ADDR 0
+#define CF8_BUS 0xff0000
+
 static const struct vireo_rule cf8_rules[] = {
-	{ .type = VIREO_RULE_POST, .widths = VIREO_WIDTH_4, .len = 4 },
+	{ .type = VIREO_RULE_SHADOW,
+	  .widths = VIREO_WIDTH_4,
+	  .flags = VIREO_RULE_WRITE_THROUGH,
+	  .len = 4,
+	  .shadow = SHADOW_ADDR },
+	{ .type = VIREO_RULE_INDEXED,
+	  .flags = VIREO_RULE_READ_ONES | VIREO_RULE_NOT_EQUAL,
+	  .offset = CF8_DATA,
+	  .len = 4,
+	  .index = SHADOW_ADDR,
+	  .mask = CF8_BUS },
 };
 
-static unsigned int cf8_bdf(const struct q35 *q)
+/* The register that an access to the data port goes to; false: to none. */
+static bool cf8_target(const struct q35 *q, uint64_t off, unsigned int *bdf,
+		       unsigned int *reg)
 {
-	return (q->addr >> 8) & 0xffff;
-}
+	uint32_t addr = (uint32_t)bus_load(q->fast.shadow + SHADOW_ADDR, 4);
 
-static unsigned int cf8_reg(const struct q35 *q, uint64_t off)
-{
-	return (q->addr & 0xfc) + (unsigned int)(off - CF8_DATA);
+	*bdf = (addr >> 8) & 0xffff;
+	*reg = (addr & 0xfc) + (unsigned int)(off - CF8_DATA);
+	return off >= CF8_DATA && addr & CF8_ENABLE;
 }
 
 static uint64_t cf8_read(void *dev, uint64_t off, unsigned int size)
 {
 	struct q35 *q = dev;
+	unsigned int bdf, reg;
 
-	if (off == 0 && size == 4)
-		return q->addr;
 	if (off == ICH9_RESET_PORT - CF8_BASE && size == 1)
 		return ich9_reset_read(q->pci.dev.vm->ich9);
-	if (off < CF8_DATA || !(q->addr & CF8_ENABLE))
+	if (!cf8_target(q, off, &bdf, &reg))
 		return UINT64_MAX;
-	return pci_config_read(&q->host, cf8_bdf(q), cf8_reg(q, off), size);
+	return pci_config_read(&q->host, bdf, reg, size);
 }
 
 static void cf8_write(void *dev, uint64_t off, unsigned int size, uint64_t val)
 {
 	struct q35 *q = dev;
+	unsigned int bdf, reg;
 
-	if (off == 0 && size == 4)
-		q->addr = (uint32_t)val & (CF8_ENABLE | 0xfffffc);
-	else if (off == ICH9_RESET_PORT - CF8_BASE && size == 1)
+	if (off == ICH9_RESET_PORT - CF8_BASE && size == 1)
 		ich9_reset_write(q->pci.dev.vm->ich9, (uint8_t)val);
-	else if (off >= CF8_DATA && (q->addr & CF8_ENABLE))
-		pci_config_write(&q->host, cf8_bdf(q), cf8_reg(q, off), size,
-				 (uint32_t)val);
+	else if (cf8_target(q, off, &bdf, &reg))
+		pci_config_write(&q->host, bdf, reg, size, (uint32_t)val);
 }
 
 static const struct bus_ops cf8_ops = {
@@ -143,8 +156,6 @@ static int q35_realize(struct device *dev, const void *config,
 	};
 	q->fast.rules = cf8_rules;
 	q->fast.nr_rules = sizeof(cf8_rules) / sizeof(cf8_rules[0]);
-	q->fast.ring_entries = 64;
-	q->fast.post_delay = POST_LAZY;
 
 	ret = pci_host_init(&q->host, vm, err);
 	if (ret < 0)
@@ -185,7 +196,7 @@ static void q35_reset(struct device *dev)
 
 	pci_dev_reset(&q->pci);
 	pthread_mutex_lock(&q->host.lock);
-	q->addr = 0;
+	bus_store(q->fast.shadow + SHADOW_ADDR, 4, 0);
 	pthread_mutex_unlock(&q->host.lock);
 }
 
