@@ -156,7 +156,8 @@ static struct vireo_rules *make_rules(const struct vireo_io_add *add)
 	if (ret)
 		goto out_rules;
 
-	t = kzalloc(struct_size(t, op, 2 * add->nr_rules), GFP_KERNEL_ACCOUNT);
+	t = kzalloc(struct_size(t, op, VIREO_RULES_OPS(add->nr_rules)),
+		    GFP_KERNEL_ACCOUNT);
 	if (!t) {
 		ret = -ENOMEM;
 		goto out_rules;
@@ -482,6 +483,30 @@ static bool post(struct vireo_region *region, u16 vcpu, u32 off, u32 len,
 	return pushed != VIREO_PUSH_FULL;
 }
 
+/*
+ * Any write.  Apart, so that the common one, which only stores, saves no
+ * registers for what this one calls.
+ */
+static noinline bool write_any(struct vireo_region *region, u16 vcpu, u32 off,
+			       u32 len, const void *val)
+{
+	const struct vireo_op *op = NULL;
+
+	/* Acquire: pairs with vireo_io_enable(). */
+	if (likely(smp_load_acquire(&region->enabled)))
+		op = vireo_rules_write(region->rules, region->shadow, off, len,
+				       val);
+	if (op && op->action == VIREO_ACT_POST &&
+	    !post(region, vcpu, off, len, vireo_load(val, len)))
+		op = NULL;
+	else if (op && op->action == VIREO_ACT_EVENT)
+		vireo_eventfd_signal(op->ctx);
+
+	vireo_count(region->stats.counters, VIREO_WRITE,
+		    op ? op->type : VIREO_OUT_PASSED);
+	return op;
+}
+
 /**
  * vireo_region_read() - a guest's read of a region
  * @region: the region; the caller keeps it from going away
@@ -523,23 +548,13 @@ bool vireo_region_read(struct vireo_region *region, u64 addr, u32 len,
 bool vireo_region_write(struct vireo_region *region, u16 vcpu, u64 addr,
 			u32 len, const void *val)
 {
-	const struct vireo_op *op = NULL;
 	u32 off = addr - region->addr;
-	u64 data = vireo_load(val, len);
 
-	/* Acquire: pairs with vireo_io_enable(). */
-	if (likely(smp_load_acquire(&region->enabled)))
-		op = vireo_rules_write(region->rules, region->shadow, off, len,
-				       data);
-
-	if (op && op->action == VIREO_ACT_POST) {
-		if (!post(region, vcpu, off, len, data))
-			op = NULL;
-	} else if (op && op->action == VIREO_ACT_EVENT) {
-		vireo_eventfd_signal(op->ctx);
+	if (likely(smp_load_acquire(&region->enabled)) &&
+	    vireo_rules_store(region->rules, region->shadow, off, len, val)) {
+		vireo_count(region->stats.counters, VIREO_WRITE,
+			    VIREO_OUT_SHADOW);
+		return true;
 	}
-
-	vireo_count(region->stats.counters, VIREO_WRITE,
-		    op ? op->type : VIREO_OUT_PASSED);
-	return op;
+	return write_any(region, vcpu, off, len, val);
 }

@@ -18,7 +18,11 @@
 	(VIREO_WIDTH_1 | VIREO_WIDTH_2 | VIREO_WIDTH_4 | VIREO_WIDTH_8)
 
 static_assert(sizeof(struct vireo_rule) == 56, "ABI");
-static_assert(2 * VIREO_MAX_RULES <= 255, "vireo_rules.first[] is u8");
+static_assert(VIREO_RULES_OPS(VIREO_MAX_RULES) <= 255,
+	      "vireo_rules.end[] is u8");
+static_assert(sizeof(struct vireo_rules) + 255 * sizeof(struct vireo_op) <=
+		      U16_MAX,
+	      "vireo_rules.first[] is u16");
 
 /* The flags that each rule type knows. */
 static const u16 rule_flags[] = {
@@ -137,6 +141,17 @@ static void add_write(struct vireo_rules *t, const struct vireo_rule *r,
 		add_op(t, VIREO_WRITE, r, index, VIREO_ACT_DROP);
 }
 
+/* Whatever was not decided before it passes. */
+static void add_end(struct vireo_rules *t, enum vireo_dir dir)
+{
+	struct vireo_op *op = &t->op[t->end[dir]];
+
+	op->offset = 0;
+	op->len = U32_MAX;
+	op->widths = U8_MAX;
+	op->action = VIREO_ACT_PASS;
+}
+
 static void build_index(struct vireo_rules *t, enum vireo_dir dir)
 {
 	u32 off, i;
@@ -145,13 +160,13 @@ static void build_index(struct vireo_rules *t, enum vireo_dir dir)
 		for (i = t->begin[dir]; i < t->end[dir]; i++)
 			if (off - t->op[i].offset < t->op[i].len)
 				break;
-		t->first[dir][off] = i;
+		t->first[dir][off] = (u8 *)&t->op[i] - (u8 *)t;
 	}
 }
 
 /**
  * vireo_rules_compile() - check a rule table and make it ready to serve
- * @t: the result, with room for 2 * @nr ops
+ * @t: the result, with room for VIREO_RULES_OPS(@nr) ops
  * @rules: the table, already copied from user space
  * @nr: rules in the table
  * @region_len: bytes of the region
@@ -179,135 +194,15 @@ int vireo_rules_compile(struct vireo_rules *t, const struct vireo_rule *rules,
 	t->end[VIREO_READ] = 0;
 	for (i = 0; i < nr; i++)
 		add_read(t, &rules[i], i);
+	add_end(t, VIREO_READ);
 
-	t->begin[VIREO_WRITE] = t->end[VIREO_READ];
-	t->end[VIREO_WRITE] = t->end[VIREO_READ];
+	t->begin[VIREO_WRITE] = t->end[VIREO_READ] + 1;
+	t->end[VIREO_WRITE] = t->begin[VIREO_WRITE];
 	for (i = 0; i < nr; i++)
 		add_write(t, &rules[i], i);
+	add_end(t, VIREO_WRITE);
 
 	build_index(t, VIREO_READ);
 	build_index(t, VIREO_WRITE);
 	return 0;
-}
-
-static inline bool width_ok(u32 len)
-{
-	return len <= 8 &&
-	       (1U << len) & (1U << 1 | 1U << 2 | 1U << 4 | 1U << 8);
-}
-
-/*
- * The whole access within the op?  Unsigned arithmetic: an access below the
- * op gives a huge distance.
- */
-static inline bool covers(const struct vireo_op *op, u32 off, u32 len)
-{
-	u32 dist = off - op->offset;
-
-	return dist < op->len && len <= op->len - dist && (op->widths & len);
-}
-
-static inline const struct vireo_op *first_op(const struct vireo_rules *t,
-					      enum vireo_dir dir, u32 off)
-{
-	u32 i = off < VIREO_RULES_INDEXED ? t->first[dir][off] : t->begin[dir];
-
-	return &t->op[i];
-}
-
-/*
- * The index is in the shared page, where the owner may change it at any time:
- * it is read once, and all that it can select lies within the page.
- */
-static inline bool indexed_read(const struct vireo_op *op, const u8 *shadow,
-				u32 dist, u32 len, u64 *data)
-{
-	u32 idx = READ_ONCE(*(const u32 *)(shadow + op->index));
-
-	if (((idx & (u32)op->mask) == (u32)op->value) == op->unless)
-		return false;
-	if (op->ones)
-		*data = ~0ULL;
-	else
-		*data = vireo_load(shadow + op->shadow +
-					   (idx & op->index_mask) + dist,
-				   len);
-	return true;
-}
-
-/**
- * vireo_rules_read() - a guest's read
- * @t: the region's table
- * @shadow: the region's shadow page
- * @off: from the start of the region
- * @len: bytes; any number
- * @val: where to put the data; untouched if no op decides
- *
- * Return: the op that served the read, or NULL: to user space.
- */
-const struct vireo_op *vireo_rules_read(const struct vireo_rules *t,
-					const u8 *shadow, u32 off, u32 len,
-					void *val)
-{
-	const struct vireo_op *end = &t->op[t->end[VIREO_READ]];
-	const struct vireo_op *op;
-
-	if (unlikely(!width_ok(len)))
-		return NULL;
-
-	for (op = first_op(t, VIREO_READ, off); op < end; op++) {
-		u64 data = op->value;
-
-		if (!covers(op, off, len))
-			continue;
-		if (op->action == VIREO_ACT_LOAD)
-			data = vireo_load(shadow + op->shadow +
-						  (off - op->offset),
-					  len);
-		else if (op->action == VIREO_ACT_INDEXED &&
-			 !indexed_read(op, shadow, off - op->offset, len,
-				       &data))
-			continue;
-		vireo_store(val, len, data);
-		return op;
-	}
-
-	return NULL;
-}
-
-/**
- * vireo_rules_write() - a guest's write
- * @t: the region's table
- * @shadow: the region's shadow page
- * @off: from the start of the region
- * @len: bytes; any number
- * @data: the data, zero-extended
- *
- * Stores to the shadow page and drops are done here.  POST and EVENT are the
- * caller's to carry out.
- *
- * Return: the op that decides, or NULL: to user space.
- */
-const struct vireo_op *vireo_rules_write(const struct vireo_rules *t,
-					 u8 *shadow, u32 off, u32 len, u64 data)
-{
-	const struct vireo_op *end = &t->op[t->end[VIREO_WRITE]];
-	const struct vireo_op *op;
-
-	if (unlikely(!width_ok(len)))
-		return NULL;
-
-	for (op = first_op(t, VIREO_WRITE, off); op < end; op++) {
-		if (!covers(op, off, len))
-			continue;
-		if (op->action == VIREO_ACT_EVENT &&
-		    (data & op->mask) != op->value)
-			continue;
-		if (op->action == VIREO_ACT_STORE)
-			vireo_store(shadow + op->shadow + (off - op->offset),
-				    len, data);
-		return op;
-	}
-
-	return NULL;
 }

@@ -20,7 +20,7 @@
 
 #include <linux/vireo.h>
 
-/* Rules that one region can have; an index must fit vireo_rules.first[]. */
+/* Rules that one region can have; an index must fit vireo_rules.end[]. */
 #define VIREO_MAX_RULES 64
 
 /* Offsets below this find their first candidate op without a search. */
@@ -33,6 +33,7 @@ enum vireo_dir { VIREO_READ, VIREO_WRITE, VIREO_NR_DIRS };
 
 /* What one op does. */
 enum vireo_action {
+	VIREO_ACT_PASS,	   /* ends a search: to user space */
 	VIREO_ACT_LOAD,	   /* read from the shadow page */
 	VIREO_ACT_CONST,   /* read a constant */
 	VIREO_ACT_INDEXED, /* read what an index selects */
@@ -81,30 +82,26 @@ struct vireo_op {
 /**
  * struct vireo_rules - a checked and compiled rule table
  * @begin: index of the first op of each direction
- * @end: index after the last one
- * @first: for small offsets the index of the first op whose range has the
- *         offset, or @end
+ * @end: index after the last one, of an op that covers everything and passes
+ * @first: for small offsets the first op whose range has the offset, or the
+ *         last op, in bytes from the start of this struct
  * @op: the ops, reads before writes, each in table order
  *
- * Allocated by the caller with room for two ops a rule.  Read-only once the
+ * Allocated by the caller with room for VIREO_RULES_OPS(rules) ops.  Read-only once the
  * region is published.
  */
 struct vireo_rules {
 	u8 begin[VIREO_NR_DIRS];
 	u8 end[VIREO_NR_DIRS];
-	u8 first[VIREO_NR_DIRS][VIREO_RULES_INDEXED];
+	u16 first[VIREO_NR_DIRS][VIREO_RULES_INDEXED];
 	struct vireo_op op[];
 };
 
+/* Two for each rule, and the last of each direction. */
+#define VIREO_RULES_OPS(nr) (2 * (nr) + VIREO_NR_DIRS)
+
 int vireo_rules_compile(struct vireo_rules *t, const struct vireo_rule *rules,
 			u32 nr, u64 region_len);
-const struct vireo_op *vireo_rules_read(const struct vireo_rules *t,
-					const u8 *shadow, u32 off, u32 len,
-					void *val);
-const struct vireo_op *vireo_rules_write(const struct vireo_rules *t,
-					 u8 *shadow, u32 off, u32 len,
-					 u64 data);
-
 /**
  * vireo_load() - the little-endian value of an access
  * @p: its bytes; any alignment
@@ -112,7 +109,7 @@ const struct vireo_op *vireo_rules_write(const struct vireo_rules *t,
  *
  * Return: the value, zero-extended.
  */
-static inline u64 vireo_load(const void *p, u32 len)
+static __always_inline u64 vireo_load(const void *p, u32 len)
 {
 	u64 v8;
 	u32 v4;
@@ -135,29 +132,182 @@ static inline u64 vireo_load(const void *p, u32 len)
 }
 
 /**
- * vireo_store() - store the low bytes of a value
- * @p: where; any alignment
- * @len: 1, 2, 4 or 8; other lengths store nothing
- * @v: the value
+ * vireo_copy() - move the bytes of an access
+ * @to: where to; any alignment
+ * @from: where from; any alignment
+ * @len: any number
+ *
+ * Each byte is read once, whatever other threads do to it.
+ *
+ * Return: whether @len is 1, 2, 4 or 8; if not, nothing was moved.
  */
-static inline void vireo_store(void *p, u32 len, u64 v)
+static __always_inline bool vireo_copy(void *to, const void *from, u32 len)
 {
-	u32 v4 = v;
-	u16 v2 = v;
-
 	switch (len) {
 	case 1:
-		*(u8 *)p = v;
-		break;
+		memcpy(to, from, 1);
+		return true;
 	case 2:
-		memcpy(p, &v2, 2);
-		break;
+		memcpy(to, from, 2);
+		return true;
 	case 4:
-		memcpy(p, &v4, 4);
-		break;
+		memcpy(to, from, 4);
+		return true;
 	case 8:
-		memcpy(p, &v, 8);
-		break;
+		memcpy(to, from, 8);
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Serving an access.  In a header and without a check that another one makes,
+ * since each call and each comparison here is a part of every exit.
+ */
+
+/*
+ * The whole access within the op?  Unsigned arithmetic: an access below the
+ * op gives a huge distance.  A width that is no power of two may slip through
+ * here; vireo_copy() and vireo_width_ok() stop it.
+ */
+static __always_inline bool vireo_op_covers(const struct vireo_op *op, u32 dist,
+					    u32 len)
+{
+	return dist < op->len && len <= op->len - dist && (op->widths & len);
+}
+
+/* Of 1 to 8. */
+static __always_inline bool vireo_width_ok(u32 len)
+{
+	return !(len & (len - 1));
+}
+
+static __always_inline const struct vireo_op *
+vireo_first_op(const struct vireo_rules *t, enum vireo_dir dir, u32 off)
+{
+	if (likely(off < VIREO_RULES_INDEXED))
+		return (const void *)((const u8 *)t + t->first[dir][off]);
+	return &t->op[t->begin[dir]];
+}
+
+/*
+ * Where the data of an INDEXED op are, or NULL if it does not decide.  The
+ * index is in the shared page, where the owner may change it at any time: it
+ * is read once, and all that it can select lies within the page.
+ */
+static __always_inline const void *
+vireo_indexed_data(const struct vireo_op *op, const u8 *shadow, u32 dist)
+{
+	static const u64 ones = ~0ULL;
+	u32 idx = READ_ONCE(*(const u32 *)(shadow + op->index));
+
+	if (((idx & (u32)op->mask) == (u32)op->value) == op->unless)
+		return NULL;
+	if (op->ones)
+		return &ones;
+	return shadow + op->shadow + (idx & op->index_mask) + dist;
+}
+
+/**
+ * vireo_rules_read() - a guest's read
+ * @t: the region's table
+ * @shadow: the region's shadow page
+ * @off: from the start of the region
+ * @len: bytes; any number
+ * @val: where to put the data; untouched if no op decides
+ *
+ * Return: the op that served the read, or NULL: to user space.
+ */
+static __always_inline const struct vireo_op *
+vireo_rules_read(const struct vireo_rules *t, const u8 *shadow, u32 off,
+		 u32 len, void *val)
+{
+	const struct vireo_op *op = vireo_first_op(t, VIREO_READ, off);
+	const void *data;
+
+	if (unlikely(len - 1 > 7))
+		return NULL;
+	/* The last op covers what is left and ends the search. */
+	for (;; op++) {
+		u32 dist = off - op->offset;
+
+		if (!vireo_op_covers(op, dist, len))
+			continue;
+		if (op->action == VIREO_ACT_LOAD)
+			data = shadow + op->shadow + dist;
+		else if (op->action == VIREO_ACT_CONST)
+			data = &op->value;
+		else if (op->action == VIREO_ACT_INDEXED)
+			data = vireo_indexed_data(op, shadow, dist);
+		else
+			return NULL;
+		if (data)
+			return vireo_copy(val, data, len) ? op : NULL;
+	}
+}
+
+/**
+ * vireo_rules_store() - a guest's write, if it is a plain store
+ * @t: the region's table
+ * @shadow: the region's shadow page
+ * @off: from the start of the region
+ * @len: bytes; any number
+ * @val: the data
+ *
+ * What vireo_rules_write() does where the first candidate is a store.
+ *
+ * Return: whether the write was done; if not, vireo_rules_write() decides.
+ */
+static __always_inline bool vireo_rules_store(const struct vireo_rules *t,
+					      u8 *shadow, u32 off, u32 len,
+					      const void *val)
+{
+	const struct vireo_op *op = vireo_first_op(t, VIREO_WRITE, off);
+	u32 dist = off - op->offset;
+
+	return op->action == VIREO_ACT_STORE &&
+	       vireo_op_covers(op, dist, len) &&
+	       vireo_copy(shadow + op->shadow + dist, val, len);
+}
+
+/**
+ * vireo_rules_write() - a guest's write
+ * @t: the region's table
+ * @shadow: the region's shadow page
+ * @off: from the start of the region
+ * @len: bytes; any number
+ * @val: the data
+ *
+ * Stores to the shadow page and drops are done here.  POST and EVENT are the
+ * caller's to carry out.
+ *
+ * Return: the op that decides, or NULL: to user space.
+ */
+static __always_inline const struct vireo_op *
+vireo_rules_write(const struct vireo_rules *t, u8 *shadow, u32 off, u32 len,
+		  const void *val)
+{
+	const struct vireo_op *op = vireo_first_op(t, VIREO_WRITE, off);
+
+	if (unlikely(len - 1 > 7))
+		return NULL;
+	/* The last op covers what is left and ends the search. */
+	for (;; op++) {
+		u32 dist = off - op->offset;
+
+		if (!vireo_op_covers(op, dist, len))
+			continue;
+		if (op->action == VIREO_ACT_STORE)
+			return vireo_copy(shadow + op->shadow + dist, val,
+					  len) ?
+				       op :
+				       NULL;
+		if (op->action == VIREO_ACT_PASS || !vireo_width_ok(len))
+			return NULL;
+		if (op->action == VIREO_ACT_EVENT &&
+		    (vireo_load(val, len) & op->mask) != op->value)
+			continue;
+		return op;
 	}
 }
 

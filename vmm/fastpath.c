@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The client of /dev/vireo: puts the rules of a device's range into the
- * kernel and takes the posts out of it.  Without the module, one-byte
- * registers that post are given to KVM's coalesced ring, if there is one.
+ * kernel and takes the posts out of it.  Without the module, writes to one-byte
+ * registers that post or latch go to KVM's coalesced ring, if there is one.
  *
  * Who delivers posts: the vCPU thread that brings an access of the same device
  * to user space (bus.c drains first), and the main loop, which the eventfd
@@ -219,8 +219,7 @@ int fast_region_init(struct fast_region *region, struct vm *vm,
 	region->poll.fn = on_poll;
 	region->poll.opaque = region;
 	region->wake.fd = -1;
-	if (!region->ring_entries || region->post_delay == POST_LAZY ||
-	    vm->fast.vm_fd < 0)
+	if (!region->ring_entries || vm->fast.vm_fd < 0)
 		return 0;
 
 	region->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -342,7 +341,9 @@ static void coalesce(struct fast_region *region, bool remove)
 
 	for (i = 0; i < region->nr_rules; i++) {
 		rule = &region->rules[i];
-		if (rule->type != VIREO_RULE_POST || rule->len != 1)
+		if (rule->len != 1 ||
+		    (rule->type != VIREO_RULE_POST &&
+		     !(rule->flags & VIREO_RULE_WRITE_THROUGH)))
 			continue;
 		if (!accel->ops->coalesce(accel, region->bus,
 					  region->range->base + rule->offset, 1,
@@ -368,7 +369,8 @@ int fast_region_map(struct fast_region *region, enum bus_kind bus,
 	}
 	if (vm->accel->ops->coalesce)
 		coalesce(region, false);
-	if (region->coalesced && region->post_delay != POST_LAZY)
+	/* What is only latched is not missed before the next exit. */
+	if (region->coalesced && region->ring_entries)
 		loop_timer_arm(vm->loop, &region->poll,
 			       loop_now() + COALESCED_POLL_QUIET);
 	return 0;

@@ -38,19 +38,12 @@ struct fastpath {
 	char why[128];	    /* what is in use and why, for a person */
 };
 
-#define POST_LAZY UINT64_MAX
-
 struct fast_region {
 	/* Set by the device. */
 	const struct vireo_rule *rules;
 	uint32_t nr_rules;
 	uint32_t ring_entries; /* 0 if no rule posts */
-	/*
-	 * How long posts may wait for more of them, in ns.  POST_LAZY: until
-	 * the guest's next access that leaves the kernel, since nobody sees
-	 * them before.
-	 */
-	uint64_t post_delay;
+	uint64_t post_delay;   /* how long posts may wait for more, in ns */
 
 	/* Private to fastpath.c and fast_rules.c. */
 	struct vm *vm;

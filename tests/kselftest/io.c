@@ -118,7 +118,7 @@ TEST_F(io, region_limits)
 TEST_F(io, rule_fields)
 {
 	EXPECT_REFUSED(-EINVAL, self->rule.type, 0);
-	EXPECT_REFUSED(-EINVAL, self->rule.type, 5);
+	EXPECT_REFUSED(-EINVAL, self->rule.type, 6);
 	EXPECT_REFUSED(-EINVAL, self->rule.type, 255);
 	EXPECT_REFUSED(-EINVAL, self->rule.widths, 16);
 	EXPECT_REFUSED(-EINVAL, self->rule.flags, VIREO_RULE_READ_SHADOW);

@@ -78,9 +78,13 @@ struct ich9 {
 /* ---- timer and SCI --------------------------------------------------------
  */
 
+/* TMR_HZ / NS as a 64-bit fraction, rounded up: no division for a read. */
+#define TMR_SCALE \
+	((uint64_t)((((unsigned __int128)TMR_HZ << 64) + NS - 1) / NS))
+
 static uint64_t tmr_ticks(uint64_t ns)
 {
-	return ns / NS * TMR_HZ + ns % NS * TMR_HZ / NS;
+	return (uint64_t)(((unsigned __int128)ns * TMR_SCALE) >> 64);
 }
 
 /* When the timer has counted @ticks, rounded up. */

@@ -73,7 +73,6 @@ struct rtc {
 	struct loop_timer timer;
 
 	/* Under dev.lock. */
-	uint8_t index;
 	uint8_t cmos[128];
 	int64_t offset_s;   /* guest time - host time */
 	int32_t offset_ns;  /* 0 to NS - 1 */
@@ -81,10 +80,25 @@ struct rtc {
 	uint64_t last_tick; /* PF is right up to this period */
 };
 
-/* Index writes come in pairs with an access to the data port. */
+/*
+ * The index is a byte of the shadow page and nothing else knows it.  A real
+ * chip's cannot be read; here it reads as written.
+ */
+#define SHADOW_INDEX 0
+
 static const struct vireo_rule rtc_rules[] = {
-	{ .type = VIREO_RULE_POST, .widths = VIREO_WIDTH_1, .len = 1 },
+	{ .type = VIREO_RULE_SHADOW,
+	  .widths = VIREO_WIDTH_1,
+	  .flags = VIREO_RULE_WRITE_THROUGH,
+	  .len = 1,
+	  .shadow = SHADOW_INDEX },
 };
+
+/* Read once for each access; bit 7 masks the NMI: there is none. */
+static unsigned int latched_index(const struct rtc *r)
+{
+	return bus_load(r->fast.shadow + SHADOW_INDEX, 1) & 0x7f;
+}
 
 struct rtc_time {
 	int64_t s; /* since 1970 */
@@ -359,12 +373,13 @@ static void write_control(struct rtc *r, unsigned int index, uint8_t val)
 
 static void write_data(struct rtc *r, uint8_t val)
 {
+	unsigned int index = latched_index(r);
 	struct rtc_time now;
 
-	switch (r->index) {
+	switch (index) {
 	case REG_A:
 	case REG_B:
-		write_control(r, r->index, val);
+		write_control(r, index, val);
 		return;
 	case REG_C:
 	case REG_D:
@@ -375,27 +390,28 @@ static void write_data(struct rtc *r, uint8_t val)
 		sync_flags(r); /* what passed is for the old alarm */
 		break;
 	}
-	if (!is_time(r->index) || halted(r)) {
-		r->cmos[r->index] = val;
+	if (!is_time(index) || halted(r)) {
+		r->cmos[index] = val;
 		return;
 	}
 	now = rtc_now(r);
 	store_time(r, now.s);
-	r->cmos[r->index] = val;
+	r->cmos[index] = val;
 	rtc_set_now(r, load_time(r), now.ns);
 	update(r);
 }
 
 static uint8_t read_data(struct rtc *r)
 {
+	unsigned int index = latched_index(r);
 	uint8_t val;
 
-	if (is_time(r->index) && !halted(r))
+	if (is_time(index) && !halted(r))
 		store_time(r, rtc_now(r).s);
-	val = r->cmos[r->index];
-	if (r->index == REG_A && !halted(r) && rtc_now(r).ns >= NS - UPDATE_NS)
+	val = r->cmos[index];
+	if (index == REG_A && !halted(r) && rtc_now(r).ns >= NS - UPDATE_NS)
 		val |= A_UIP;
-	if (r->index == REG_C) {
+	if (index == REG_C) {
 		sync_flags(r);
 		update(r);
 		val = r->cmos[REG_C];
@@ -407,12 +423,14 @@ static uint8_t read_data(struct rtc *r)
 
 static uint64_t rtc_read(void *dev, uint64_t off, unsigned int size)
 {
-	uint64_t val = 0xff; /* the index cannot be read */
+	struct rtc *r = dev;
+	uint64_t val;
 
 	if (off)
-		return read_data(dev);
+		return read_data(r);
+	val = bus_load(r->fast.shadow + SHADOW_INDEX, 1);
 	if (size == 2)
-		val |= (uint64_t)read_data(dev) << 8;
+		val |= (uint64_t)read_data(r) << 8;
 	return val;
 }
 
@@ -421,7 +439,7 @@ static void rtc_write(void *dev, uint64_t off, unsigned int size, uint64_t val)
 	struct rtc *r = dev;
 
 	if (!off) {
-		r->index = val & 0x7f; /* bit 7 masks the NMI: there is none */
+		fast_shadow8(&r->fast, SHADOW_INDEX, (uint8_t)val);
 		if (size == 1)
 			return;
 		val >>= 8;
@@ -491,8 +509,6 @@ static int rtc_realize(struct device *dev, const void *config,
 	};
 	r->fast.rules = rtc_rules;
 	r->fast.nr_rules = sizeof(rtc_rules) / sizeof(rtc_rules[0]);
-	r->fast.ring_entries = 256;
-	r->fast.post_delay = POST_LAZY; /* an index alone does nothing */
 	r->timer = (struct loop_timer){ .fn = rtc_tick, .opaque = r };
 	irq_source_init(&r->irq, &dev->vm->irqs, RTC_IRQ);
 	fill_cmos(r, dev->vm);
