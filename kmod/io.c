@@ -550,6 +550,7 @@ bool vireo_region_write(struct vireo_region *region, u16 vcpu, u64 addr,
 {
 	u32 off = addr - region->addr;
 
+	/* Acquire: pairs with vireo_io_enable(). */
 	if (likely(smp_load_acquire(&region->enabled)) &&
 	    vireo_rules_store(region->rules, region->shadow, off, len, val)) {
 		vireo_count(region->stats.counters, VIREO_WRITE,
