@@ -394,6 +394,8 @@ static void serial_reset(struct device *dev)
 	struct serial *s = (struct serial *)dev;
 
 	pthread_mutex_lock(&dev->lock);
+	/* What was posted before belongs to the state before. */
+	fast_region_drain(&s->fast);
 	s->ier = s->fcr = s->lcr = s->mcr = s->dll = s->dlm = 0;
 	s->msr = UART_MSR_CTS | UART_MSR_DSR | UART_MSR_DCD;
 	s->rx_len = 0;
