@@ -40,7 +40,7 @@ static struct eventfd_ctx *eventfd_get(int fd)
 
 static int check_add(const struct vireo_io_add *add)
 {
-	if (add->flags & ~VIREO_IO_DISABLED || add->reserved)
+	if (add->flags & ~VIREO_IO_DISABLED || add->shadow_pages)
 		return -EINVAL;
 	if (!add->len || add->len > VIREO_MAX_REGION_LEN)
 		return -EINVAL;

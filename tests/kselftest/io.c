@@ -79,7 +79,7 @@ TEST_F(io, region_fields)
 	EXPECT_REFUSED(-EINVAL, self->add.flags, 2);
 	EXPECT_REFUSED(-EINVAL, self->add.flags, 0x80000000);
 	EXPECT_REFUSED(-EINVAL, self->add.bus, 2);
-	EXPECT_REFUSED(-EINVAL, self->add.reserved, 1);
+	EXPECT_REFUSED(-EINVAL, self->add.shadow_pages, 17);
 	EXPECT_REFUSED(-EINVAL, self->add.nr_rules, 0);
 	EXPECT_REFUSED(-EINVAL, self->add.nr_rules, 0xffffffff);
 	EXPECT_REFUSED(-EINVAL, self->add.len, 0);
