@@ -70,9 +70,9 @@ struct vireo_vm {
  * struct vireo_region - an I/O region
  * @addr: first address
  * @len: bytes
- * @enabled: whether it serves; set once
+ * @enabled: whether it serves
  * @rules: the compiled rules; owned
- * @shadow: the shadow page, written by the owner of the VM at any time
+ * @shadow: the shadow pages, written by the owner of the VM at any time
  * @ring: the POST ring, if there is one; protected by @ring_lock
  * @ring_lock: serializes vCPUs that post
  * @ring_ctx: signalled when the ring turns non-empty, or NULL; owns a reference
@@ -81,7 +81,7 @@ struct vireo_vm {
  * @bus: VIREO_BUS_*
  * @bus_dev: the entry's handle while vCPUs can reach the region
  * @area: kernel mapping of @pages
- * @pages: shadow page and ring; owns a reference to each, as do mappings
+ * @pages: shadow pages and ring; owns a reference to each, as do mappings
  * @nr_pages: pages in @pages
  * @name: as given
  *
