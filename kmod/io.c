@@ -17,7 +17,7 @@
 #include <linux/vmalloc.h>
 
 #include "compat.h"
-#include "vireo.h"
+#include "table.h"
 
 static_assert(VIREO_OUT_SHADOW == VIREO_RULE_SHADOW &&
 	      VIREO_OUT_CONST == VIREO_RULE_CONST &&

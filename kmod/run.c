@@ -17,28 +17,29 @@
 #include <linux/sched.h>
 #include <linux/security.h>
 
-#include "vireo.h"
+#include "table.h"
 
 /* Served in one call, at most. */
 #define VIREO_RUN_MAX 16384
 
-/* @data: the access's eight bytes in a page of the vCPU file. */
-static bool serve(struct vireo_vcpu *vcpu, u32 bus, bool write, u64 addr,
-		  u32 len, u64 *data)
+/*
+ * @data: the access's eight bytes in a page of the vCPU file.  Reading it once
+ * is for writes, whose data are looked at; a read only stores.
+ */
+static __always_inline bool serve(struct vireo_vcpu *vcpu, u32 bus, bool write,
+				  u64 addr, u32 len, u64 *data)
 {
 	struct vireo_region *region;
 	bool served = false;
-	u64 val = 0;
 
 	rcu_read_lock();
-	region = vireo_table_find(vcpu->vm, bus, addr, len);
+	region = vireo_table_find(vcpu->vm, bus, addr, len, &vcpu->hint[bus]);
 	if (region && write) {
-		val = READ_ONCE(*data);
-		served = vireo_region_write(region, vcpu->id, addr, len, &val);
+		vcpu->data = READ_ONCE(*data);
+		served = vireo_region_write(region, vcpu->id, addr, len,
+					    &vcpu->data);
 	} else if (region) {
-		served = vireo_region_read(region, vcpu->id, addr, len, &val);
-		if (served)
-			WRITE_ONCE(*data, val);
+		served = vireo_region_read(region, vcpu->id, addr, len, data);
 	}
 	rcu_read_unlock();
 	return served;
@@ -49,7 +50,7 @@ static bool serve(struct vireo_vcpu *vcpu, u32 bus, bool write, u64 addr,
  * io.data_offset says.  A string of several (rep ins) goes to user space as a
  * whole: once the rules decided a part of it, there would be no way to tell.
  */
-static bool serve_io(struct vireo_vcpu *vcpu)
+static __always_inline bool serve_io(struct vireo_vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
 	u8 direction = READ_ONCE(run->io.direction);
@@ -63,7 +64,7 @@ static bool serve_io(struct vireo_vcpu *vcpu)
 		     READ_ONCE(run->io.port), size, vcpu->io_data);
 }
 
-static bool serve_mmio(struct vireo_vcpu *vcpu)
+static __always_inline bool serve_mmio(struct vireo_vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
 	u32 len = READ_ONCE(run->mmio.len);
@@ -78,7 +79,7 @@ static bool serve_mmio(struct vireo_vcpu *vcpu)
 		     (u64 *)run->mmio.data);
 }
 
-static bool serve_exit(struct vireo_vcpu *vcpu)
+static __always_inline bool serve_exit(struct vireo_vcpu *vcpu)
 {
 	switch (READ_ONCE(vcpu->run->exit_reason)) {
 	case KVM_EXIT_IO:
@@ -100,6 +101,8 @@ static bool serve_exit(struct vireo_vcpu *vcpu)
 long vireo_run(struct vireo_vcpu *vcpu)
 {
 	struct file *file = vcpu->kvm_file;
+	long (*kvm_ioctl)(struct file *, unsigned int, unsigned long) =
+		file->f_op->unlocked_ioctl;
 	unsigned int turn;
 	long ret;
 
@@ -109,7 +112,7 @@ long vireo_run(struct vireo_vcpu *vcpu)
 		return ret;
 
 	for (turn = 0; turn < VIREO_RUN_MAX; turn++) {
-		ret = file->f_op->unlocked_ioctl(file, KVM_RUN, 0);
+		ret = kvm_ioctl(file, KVM_RUN, 0);
 		if (ret || !serve_exit(vcpu))
 			return ret;
 		cond_resched();

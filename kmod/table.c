@@ -1,40 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * The run entry's way from an address to a region.
- *
- * One table for each bus, of entries in order of address.  vCPUs search it
- * under RCU.  Adding replaces the table, under vireo_vm.lock; removing, which
- * must not fail, only empties the entry, and the next region that is added
- * closes the gap.
- */
+/* Changing the tables that table.h describes. */
 #include <linux/err.h>
 #include <linux/lockdep.h>
-#include <linux/rcupdate.h>
 #include <linux/slab.h>
 
-#include "vireo.h"
-
-/**
- * struct vireo_table_entry - a region, or where one was
- * @addr: its first address
- * @region: borrowed, or NULL
- */
-struct vireo_table_entry {
-	u64 addr;
-	struct vireo_region __rcu *region;
-};
-
-/**
- * struct vireo_table - the regions on one bus of a VM
- * @rcu: for freeing it
- * @nr: entries
- * @entry: in order of address
- */
-struct vireo_table {
-	struct rcu_head rcu;
-	unsigned int nr;
-	struct vireo_table_entry entry[];
-};
+#include "table.h"
 
 static struct vireo_table *table_of(struct vireo_vm *vm, u32 bus)
 {
@@ -100,44 +70,6 @@ void vireo_table_del(struct vireo_vm *vm, struct vireo_region *region)
 		if (region_at(vm, t, i) == region)
 			RCU_INIT_POINTER(t->entry[i].region, NULL);
 	synchronize_rcu_expedited();
-}
-
-/**
- * vireo_table_find() - the region that an access is in
- * @vm: the VM
- * @bus: VIREO_BUS_*
- * @addr: any address
- * @len: bytes; any number
- *
- * Under rcu_read_lock(), inside of which the region stays.
- *
- * Return: the region that has the whole access, or NULL.
- */
-struct vireo_region *vireo_table_find(struct vireo_vm *vm, u32 bus, u64 addr,
-				      u32 len)
-{
-	const struct vireo_table *t = rcu_dereference(vm->table[bus]);
-	unsigned int low = 0, high = t ? t->nr : 0;
-	struct vireo_region *region;
-	u64 off;
-
-	/* Entries below low begin at or below addr, those from high on above. */
-	while (low < high) {
-		unsigned int mid = (low + high) / 2;
-
-		if (t->entry[mid].addr <= addr)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	if (!low)
-		return NULL;
-
-	region = rcu_dereference(t->entry[low - 1].region);
-	if (!region)
-		return NULL;
-	off = addr - region->addr;
-	return off < region->len && len <= region->len - off ? region : NULL;
 }
 
 /**

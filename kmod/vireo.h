@@ -88,6 +88,8 @@ struct vireo_vm {
  * @run: its first page, which the owner may write at any time
  * @io_data: its second page, likewise: data of port accesses
  * @id: the vCPU's id
+ * @hint: by bus, where the last search for a region ended; protected by @lock
+ * @data: of the write that is being served; protected by @lock
  * @page: what the owner counts, written by it at any time
  * @lock: held while it runs
  * @link: in vireo_vm.vcpus
@@ -100,6 +102,8 @@ struct vireo_vcpu {
 	struct kvm_run *run;
 	u64 *io_data;
 	u32 id;
+	unsigned int hint[2];
+	u64 data;
 	const struct vireo_vcpu_page *page;
 	struct mutex lock;
 	struct list_head link;
@@ -198,13 +202,6 @@ long vireo_vcpu_create(void *object, union vireo_arg *arg, void __user *uarg);
 
 /* run.c */
 long vireo_run(struct vireo_vcpu *vcpu);
-
-/* table.c */
-int vireo_table_add(struct vireo_vm *vm, struct vireo_region *region);
-void vireo_table_del(struct vireo_vm *vm, struct vireo_region *region);
-struct vireo_region *vireo_table_find(struct vireo_vm *vm, u32 bus, u64 addr,
-				      u32 len);
-void vireo_table_free(struct vireo_vm *vm);
 
 /* io.c */
 long vireo_io_add(void *object, union vireo_arg *arg, void __user *uarg);
