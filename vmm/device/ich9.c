@@ -419,6 +419,7 @@ static void ich9_reset(struct device *dev)
 	pci_dev_reset(&ich9->pci);
 	memset(ich9->pci.config + LPC_PIRQA, LPC_PIRQ_OFF, 4);
 	memset(ich9->pci.config + LPC_PIRQE, LPC_PIRQ_OFF, 4);
+	pci_config_show(&ich9->pci);
 
 	pthread_mutex_lock(&dev->lock);
 	ich9->pm1_sts = ich9->pm1_en = ich9->pm1_cnt = 0;
