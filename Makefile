@@ -112,7 +112,17 @@ lab-module:
 include tests/payload/build.mk
 include tests/kselftest/build.mk
 
-tools:
+# ---- vireo-stat --------------------------------------------------------------
+
+STAT_SRC := $(sort $(wildcard tools/vireo-stat/*.c))
+STAT_OBJ := $(STAT_SRC:%.c=$(B)/obj/%.o)
+STAT_LIBS := -ljansson -lncurses -ltinfo -lm
+
+tools: $(B)/vireo-stat
+
+$(B)/vireo-stat: $(STAT_OBJ)
+	@echo "  LD      $@"
+	@$(CC) $(CFLAGS) $(LDFLAGS) -pie -Wl,-z,relro,-z,now -o $@ $^ $(STAT_LIBS)
 
 setup:
 	@tools/setup
@@ -190,4 +200,4 @@ make clean      all but what was fetched
 Settings: CC, CROSS, CFLAGS, KDIR, DESTDIR, prefix, LAB_KERNEL, V=1
 endef
 
--include $(VMM_OBJ:.o=.d) $(UNIT_SRC:%.c=$(B)/obj/%.d)
+-include $(VMM_OBJ:.o=.d) $(STAT_OBJ:.o=.d) $(UNIT_SRC:%.c=$(B)/obj/%.d)
