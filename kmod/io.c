@@ -17,18 +17,16 @@
 #include <linux/vmalloc.h>
 
 #include "compat.h"
+#include "trace.h"
 #include "vireo.h"
 
 static_assert(VIREO_OUT_SHADOW == VIREO_RULE_SHADOW &&
 	      VIREO_OUT_CONST == VIREO_RULE_CONST &&
 	      VIREO_OUT_POST == VIREO_RULE_POST &&
 	      VIREO_OUT_EVENT == VIREO_RULE_EVENT &&
-	      VIREO_OUT_INDEXED == VIREO_RULE_INDEXED);
-
-static u64 area_bytes(const struct vireo_region *region)
-{
-	return (u64)region->nr_pages * PAGE_SIZE;
-}
+	      VIREO_OUT_INDEXED == VIREO_RULE_INDEXED &&
+	      VIREO_OUT_CLOCK == VIREO_RULE_CLOCK &&
+	      VIREO_OUT_CLEAR == VIREO_RULE_CLEAR);
 
 static struct eventfd_ctx *eventfd_get(int fd)
 {
@@ -230,7 +228,8 @@ struct vireo_region *vireo_region_get(struct vireo_vm *vm, unsigned long id)
 	return region;
 }
 
-static struct vireo_region *make_region(const struct vireo_io_add *add)
+static struct vireo_region *make_region(const struct vireo_vm *vm,
+					const struct vireo_io_add *add)
 {
 	struct vireo_region *region;
 	int ret;
@@ -265,8 +264,10 @@ static struct vireo_region *make_region(const struct vireo_io_add *add)
 	region->stats.bus = region->bus;
 	region->stats.addr = region->addr;
 	region->stats.len = region->len;
+	region->stats.ring_entries = add->ring_entries;
+	region->stats.area_bytes = (u64)region->nr_pages * PAGE_SIZE;
 	region->stats.enabled = &region->enabled;
-	ret = vireo_region_stats_init(&region->stats);
+	ret = vireo_region_stats_init(&region->stats, &vm->stats);
 	if (ret)
 		goto err_eventfd;
 
@@ -317,7 +318,7 @@ static int publish(struct vireo_vm *vm, struct vireo_region *region, u32 id)
 		goto out_unlock;
 	}
 	region->bus_dev = bus_dev;
-	vireo_region_stats_add(&vm->stats, &region->stats, area_bytes(region));
+	vireo_region_stats_add(&vm->stats, &region->stats);
 
 	/* Into a reserved slot: needs no memory, cannot fail. */
 	WARN_ON_ONCE(xa_err(xa_store(&vm->regions, id, region, GFP_KERNEL)));
@@ -349,7 +350,7 @@ long vireo_io_add(void *object, union vireo_arg *arg, void __user *uarg)
 	if (ret)
 		return ret;
 
-	region = make_region(add);
+	region = make_region(vm, add);
 	if (IS_ERR(region))
 		return PTR_ERR(region);
 
@@ -384,7 +385,7 @@ static void del_region(struct vireo_vm *vm, struct vireo_region *region)
 
 	xa_erase(&vm->regions, region->stats.id);
 	vireo_bus_del(vm->kvm_file, region->bus_dev);
-	vireo_region_stats_del(&vm->stats, &region->stats, area_bytes(region));
+	vireo_region_stats_del(&vm->stats, &region->stats);
 	vireo_region_put(region);
 }
 
@@ -446,6 +447,7 @@ long vireo_io_enable(void *object, union vireo_arg *arg, void __user *uarg)
 	 * filled it.
 	 */
 	smp_store_release(&region->enabled, true);
+	trace_vireo_region_enable(&region->stats);
 	vireo_region_put(region);
 	return 0;
 }
@@ -472,23 +474,56 @@ static bool post(struct vireo_region *region, u16 vcpu, u32 off, u32 len,
 
 	spin_lock(&region->ring_lock);
 	pushed = vireo_ring_push(&region->ring, off, len, vcpu, data);
+	vireo_count_ring(&region->stats, region->ring.used);
 	spin_unlock(&region->ring_lock);
 
 	if (pushed == VIREO_PUSH_SIGNAL && region->ring_ctx) {
-		this_cpu_inc(region->stats.counters->ring_signals);
+		vireo_count_signal(&region->stats, vcpu);
 		vireo_eventfd_signal(region->ring_ctx);
-	} else if (pushed == VIREO_PUSH_FULL) {
-		this_cpu_inc(region->stats.counters->ring_full);
 	}
 	return pushed != VIREO_PUSH_FULL;
 }
 
-/*
- * Any write.  Apart, so that the common one, which only stores, saves no
- * registers for what this one calls.
- */
-static noinline bool write_any(struct vireo_region *region, u16 vcpu, u32 off,
-			       u32 len, const void *val)
+/* Counts an access that goes to user space. */
+static noinline enum vireo_outcome pass(struct vireo_region *region, u16 vcpu,
+					enum vireo_dir dir, u32 len)
+{
+	enum vireo_outcome why = VIREO_OUT_NO_RULE;
+
+	if (!READ_ONCE(region->enabled))
+		why = VIREO_OUT_OFF;
+	else if (len - 1 > 7 || !vireo_width_ok(len))
+		why = VIREO_OUT_WIDTH;
+	vireo_count_passed(&region->stats, vcpu, dir, why);
+	return why;
+}
+
+/* Whether a read was served; @out: what became of it. */
+static __always_inline bool read_any(struct vireo_region *region, u16 vcpu,
+				     u64 addr, u32 len, void *val,
+				     enum vireo_outcome *out)
+{
+	u32 begin = vireo_count_begin();
+	const struct vireo_op *op = NULL;
+
+	/* Acquire: pairs with vireo_io_enable(). */
+	if (likely(smp_load_acquire(&region->enabled)))
+		op = vireo_rules_read(region->rules, region->shadow,
+				      addr - region->addr, len, val);
+	if (!op) {
+		*out = pass(region, vcpu, VIREO_READ, len);
+		return false;
+	}
+
+	*out = op->type;
+	vireo_count_served(&region->stats, vcpu, VIREO_READ, op->type, begin);
+	return true;
+}
+
+/* As read_any(), but that @begin is from vireo_count_begin(). */
+static __always_inline bool write_any(struct vireo_region *region, u16 vcpu,
+				      u32 off, u32 len, const void *val,
+				      u32 begin, enum vireo_outcome *out)
 {
 	const struct vireo_op *op = NULL;
 
@@ -496,41 +531,79 @@ static noinline bool write_any(struct vireo_region *region, u16 vcpu, u32 off,
 	if (likely(smp_load_acquire(&region->enabled)))
 		op = vireo_rules_write(region->rules, region->shadow, off, len,
 				       val);
-	if (op && op->action == VIREO_ACT_POST &&
-	    !post(region, vcpu, off, len, vireo_load(val, len)))
-		op = NULL;
-	else if (op && op->action == VIREO_ACT_EVENT)
+	if (!op) {
+		*out = pass(region, vcpu, VIREO_WRITE, len);
+		return false;
+	}
+	if (op->action == VIREO_ACT_POST &&
+	    !post(region, vcpu, off, len, vireo_load(val, len))) {
+		*out = VIREO_OUT_RING_FULL;
+		vireo_count_passed(&region->stats, vcpu, VIREO_WRITE, *out);
+		return false;
+	}
+	if (op->action == VIREO_ACT_EVENT)
 		vireo_eventfd_signal(op->ctx);
 
-	vireo_count(region->stats.counters, VIREO_WRITE,
-		    op ? op->type : VIREO_OUT_PASSED);
-	return op;
+	*out = op->type;
+	vireo_count_served(&region->stats, vcpu, VIREO_WRITE, op->type, begin);
+	return true;
+}
+
+/*
+ * A write that is not a plain store.  Apart, so that those save no registers
+ * for what this one calls.
+ */
+static noinline bool write_rest(struct vireo_region *region, u16 vcpu, u32 off,
+				u32 len, const void *val, u32 begin)
+{
+	enum vireo_outcome out;
+
+	return write_any(region, vcpu, off, len, val, begin, &out);
+}
+
+/* While somebody traces.  Apart, so that others pay one no-op for it. */
+static noinline bool read_traced(struct vireo_region *region, u16 vcpu,
+				 u64 addr, u32 len, void *val)
+{
+	enum vireo_outcome out;
+	bool served = read_any(region, vcpu, addr, len, val, &out);
+
+	vireo_trace_read(&region->stats, vcpu, addr, len, served ? val : NULL,
+			 out);
+	return served;
+}
+
+static noinline bool write_traced(struct vireo_region *region, u16 vcpu,
+				  u64 addr, u32 len, const void *val)
+{
+	enum vireo_outcome out;
+	bool served = write_any(region, vcpu, addr - region->addr, len, val,
+				vireo_count_begin(), &out);
+
+	vireo_trace_write(&region->stats, vcpu, addr, len, val, out);
+	return served;
 }
 
 /**
  * vireo_region_read() - a guest's read of a region
  * @region: the region; the caller keeps it from going away
+ * @vcpu: id of the vCPU
  * @addr: address
  * @len: bytes; any number
  * @val: where to put the data
  *
- * In the vCPU's thread.
+ * In the thread that runs the vCPU.
  *
  * Return: whether it was served; if not, @val is untouched.
  */
-bool vireo_region_read(struct vireo_region *region, u64 addr, u32 len,
+bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr, u32 len,
 		       void *val)
 {
-	const struct vireo_op *op = NULL;
+	enum vireo_outcome out;
 
-	/* Acquire: pairs with vireo_io_enable(). */
-	if (likely(smp_load_acquire(&region->enabled)))
-		op = vireo_rules_read(region->rules, region->shadow,
-				      addr - region->addr, len, val);
-
-	vireo_count(region->stats.counters, VIREO_READ,
-		    op ? op->type : VIREO_OUT_PASSED);
-	return op;
+	if (tracepoint_enabled(vireo_read))
+		return read_traced(region, vcpu, addr, len, val);
+	return read_any(region, vcpu, addr, len, val, &out);
 }
 
 /**
@@ -541,7 +614,7 @@ bool vireo_region_read(struct vireo_region *region, u64 addr, u32 len,
  * @len: bytes; any number
  * @val: the data
  *
- * In the vCPU's thread.
+ * In the thread that runs the vCPU.
  *
  * Return: whether it was served.
  */
@@ -549,13 +622,18 @@ bool vireo_region_write(struct vireo_region *region, u16 vcpu, u64 addr,
 			u32 len, const void *val)
 {
 	u32 off = addr - region->addr;
+	u32 begin;
 
+	if (tracepoint_enabled(vireo_write))
+		return write_traced(region, vcpu, addr, len, val);
+
+	begin = vireo_count_begin();
 	/* Acquire: pairs with vireo_io_enable(). */
 	if (likely(smp_load_acquire(&region->enabled)) &&
 	    vireo_rules_store(region->rules, region->shadow, off, len, val)) {
-		vireo_count(region->stats.counters, VIREO_WRITE,
-			    VIREO_OUT_SHADOW);
+		vireo_count_served(&region->stats, vcpu, VIREO_WRITE,
+				   VIREO_OUT_SHADOW, begin);
 		return true;
 	}
-	return write_any(region, vcpu, off, len, val);
+	return write_rest(region, vcpu, off, len, val, begin);
 }

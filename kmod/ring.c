@@ -26,6 +26,7 @@ void vireo_ring_init(struct vireo_post_ring *ring, struct vireo_ring *shared,
 	ring->shared = shared;
 	ring->mask = entries - 1;
 	ring->tail = 0;
+	ring->used = 0;
 	shared->entries = entries;
 }
 
@@ -45,10 +46,13 @@ enum vireo_push vireo_ring_push(struct vireo_post_ring *ring, u32 offset,
 	struct vireo_ring *shared = ring->shared;
 	struct vireo_post *post;
 	u32 tail = ring->tail;
+	u32 used;
 
 	/* Acquire: the owner is done with the entries below head. */
-	if (tail - smp_load_acquire(&shared->head) > ring->mask)
+	used = tail - smp_load_acquire(&shared->head);
+	if (used > ring->mask)
 		return VIREO_PUSH_FULL;
+	ring->used = used + 1;
 
 	post = &shared->post[tail & ring->mask];
 	post->value = value;

@@ -316,6 +316,7 @@ vireo_rules_write(const struct vireo_rules *t, u8 *shadow, u32 off, u32 len,
  * @shared: the page that the owner sees; nothing read from it is trusted
  * @mask: entries - 1
  * @tail: next entry to fill; the copy in @shared is only for the owner
+ * @used: entries in the ring after the last push, as the owner told
  *
  * The caller serializes vireo_ring_push().
  */
@@ -323,6 +324,7 @@ struct vireo_post_ring {
 	struct vireo_ring *shared;
 	u32 mask;
 	u32 tail;
+	u32 used;
 };
 
 /* Results of vireo_ring_push(). */

@@ -12,7 +12,7 @@
  *  1 vireo_vm.lock           mutex     adding and removing regions
  *  2 kvm->slots_lock         mutex     KVM's; the bus arrays and
  *                                      vireo_bus_dev.attached
- *  3 vireo_stats_lock        mutex     debugfs/stats.c: lists, retired sums
+ *  3 those of debugfs/stats.h
  *  4 vireo_vm.regions' lock  spinlock  from id to region; a lookup takes its
  *                                      reference under it
  *  5 vireo_region.ring_lock  spinlock  the producer side of the POST ring
@@ -76,7 +76,7 @@ struct vireo_vm {
  * @ring: the POST ring, if there is one; protected by @ring_lock
  * @ring_lock: serializes vCPUs that post
  * @ring_ctx: signalled when the ring turns non-empty, or NULL; owns a reference
- * @stats: statistics; @stats.counters is what the hot path adds to
+ * @stats: statistics
  * @kref: held by vireo_vm.regions and by a lookup
  * @bus: VIREO_BUS_*
  * @bus_dev: the entry's handle while vCPUs can reach the region
@@ -115,6 +115,7 @@ union vireo_arg {
 	struct vireo_vm_create vm_create;
 	struct vireo_io_add io_add;
 	struct vireo_io_id io_id;
+	struct vireo_stats stats;
 };
 
 /**
@@ -156,7 +157,7 @@ long vireo_io_enable(void *object, union vireo_arg *arg, void __user *uarg);
 void vireo_io_del_all(struct vireo_vm *vm);
 struct vireo_region *vireo_region_get(struct vireo_vm *vm, unsigned long id);
 void vireo_region_put(struct vireo_region *region);
-bool vireo_region_read(struct vireo_region *region, u64 addr, u32 len,
+bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr, u32 len,
 		       void *val);
 bool vireo_region_write(struct vireo_region *region, u16 vcpu, u64 addr,
 			u32 len, const void *val);
