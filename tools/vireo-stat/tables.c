@@ -304,8 +304,7 @@ static int put_bucket(struct table *t, const struct object *o,
 	struct row *row = table_row(t, o);
 	uint64_t n = bucket_amount(b, unit);
 	char low[32], high[32], bar[BAR + 1];
-	/* What there is shows. */
-	size_t len = (size_t)ceil((double)n * BAR / (double)highest);
+	size_t len = (size_t)((double)n * BAR / (double)highest);
 	int ret;
 
 	if (!row)
@@ -313,7 +312,8 @@ static int put_bucket(struct table *t, const struct object *o,
 	format_ns(low, sizeof(low), b->low);
 	format_ns(high, sizeof(high), b->high);
 	memset(bar, '#', BAR);
-	bar[len < BAR ? len : BAR] = '\0';
+	/* What there is shows. */
+	bar[len ? len : 1] = '\0';
 	ret = table_cell(t, row, 0, title, 0);
 	ret = ret ? ret : table_cell(t, row, 1, low, (double)b->low);
 	ret = ret ? ret : table_cell(t, row, 2, high, (double)b->high);
