@@ -59,10 +59,26 @@ $(B)/obj/%.o: %.c
 	@echo "  CC      $@"
 	@$(CC) $(VMM_CFLAGS) -fPIE -MD -MP -c -o $@ $<
 
+# ---- vireo-stat --------------------------------------------------------------
+
+STAT_SRC := $(sort $(wildcard tools/vireo-stat/*.c))
+STAT_OBJ := $(STAT_SRC:%.c=$(B)/obj/%.o)
+STAT_LIBS := -ljansson -lncurses -ltinfo
+
+tools: $(B)/vireo-stat
+
+$(B)/vireo-stat: $(STAT_OBJ)
+	@echo "  LD      $@"
+	@$(CC) $(CFLAGS) $(LDFLAGS) -pie -Wl,-z,relro,-z,now -o $@ $^ $(STAT_LIBS)
+
 # ---- unit tests ------------------------------------------------------------
 
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 UNIT     := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/unit/%)
+
+# Of vireo-stat, what does not need a terminal.
+$(B)/tests/unit/test_stat: $(filter-out %/main.o %/view.o %/view_draw.o, \
+	$(STAT_OBJ))
 
 $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(B)/obj/tests/unit/unit.o $(B)/libvmm.a
 	@mkdir -p $(@D)
@@ -112,8 +128,6 @@ lab-module:
 include tests/payload/build.mk
 include tests/kselftest/build.mk
 
-tools:
-
 setup:
 	@tools/setup
 
@@ -129,7 +143,7 @@ run: setup
 
 check: setup
 	@tools/mkguest all
-	@$(MAKE) --no-print-directory vmm tests
+	@$(MAKE) --no-print-directory vmm tools tests
 	@for k in $(LAB_KERNELS); do \
 		$(MAKE) --no-print-directory lab-module LAB_KERNEL=$$k || exit 1; done
 	@$(MAKE) --no-print-directory module
@@ -147,39 +161,47 @@ lint: setup
 
 DKMS     := $(DESTDIR)/usr/src/vireo-$(VERSION)
 
-install: vmm
+install: vmm tools
 	install -D -m 755 $(B)/vireo $(DESTDIR)$(prefix)/bin/vireo
+	install -D -m 755 $(B)/vireo-stat $(DESTDIR)$(prefix)/bin/vireo-stat
 	install -D -m 644 vmm/vireo.1 $(DESTDIR)$(prefix)/share/man/man1/vireo.1
+	install -D -m 644 tools/vireo-stat/vireo-stat.1 \
+		$(DESTDIR)$(prefix)/share/man/man1/vireo-stat.1
 	install -D -m 644 kmod/vireo.4 $(DESTDIR)$(prefix)/share/man/man4/vireo.4
 	install -D -m 644 uapi/linux/vireo.h \
 		$(DESTDIR)$(prefix)/include/linux/vireo.h
 	install -D -m 644 tools/completion/vireo.bash \
 		$(DESTDIR)$(prefix)/share/bash-completion/completions/vireo
+	install -D -m 644 tools/completion/vireo-stat.bash \
+		$(DESTDIR)$(prefix)/share/bash-completion/completions/vireo-stat
 	for f in $(MODULE_SRC); do \
 		install -D -m 644 $$f $(DKMS)/$$f || exit 1; done
 	sed 's/@VERSION@/$(VERSION)/' tools/dkms.conf.in >$(DKMS)/dkms.conf
 	@echo "The module: dkms install vireo/$(VERSION)"
 
 uninstall:
-	rm -f $(DESTDIR)$(prefix)/bin/vireo \
+	rm -f $(DESTDIR)$(prefix)/bin/vireo $(DESTDIR)$(prefix)/bin/vireo-stat \
 		$(DESTDIR)$(prefix)/share/man/man1/vireo.1 \
+		$(DESTDIR)$(prefix)/share/man/man1/vireo-stat.1 \
 		$(DESTDIR)$(prefix)/share/man/man4/vireo.4 \
 		$(DESTDIR)$(prefix)/include/linux/vireo.h \
-		$(DESTDIR)$(prefix)/share/bash-completion/completions/vireo
+		$(DESTDIR)$(prefix)/share/bash-completion/completions/vireo \
+		$(DESTDIR)$(prefix)/share/bash-completion/completions/vireo-stat
 	rm -rf $(DKMS)
 
 # What was fetched or takes long to make (build/kernels, build/guest) stays;
 # rm -rf build removes that, too.
 clean:
 	rm -rf $(B)/obj $(B)/tests $(B)/module $(B)/lint-* $(B)/vireo \
-		$(B)/vireo.ko $(B)/libvmm.a $(B)/lab-out
+		$(B)/vireo-stat $(B)/vireo.ko $(B)/libvmm.a $(B)/lab-out
 
 help:
 	@sed -n 's/^	//; /^define HELP/,/^endef/{/define\|endef/!p}' Makefile
 
 define HELP
-make            the VMM (build/vireo) and the module (build/vireo.ko)
+make            the VMM (build/vireo), vireo-stat and the module (build/vireo.ko)
 make vmm        only the VMM
+make tools      only vireo-stat
 make module     only the module; KDIR=DIR for other kernel headers
 make run        end at a shell in a Linux guest; does all set-up
 make check      all tests; SUITES="unit vm" for some; LAB=1 in the lab
@@ -190,4 +212,4 @@ make clean      all but what was fetched
 Settings: CC, CROSS, CFLAGS, KDIR, DESTDIR, prefix, LAB_KERNEL, V=1
 endef
 
--include $(VMM_OBJ:.o=.d) $(UNIT_SRC:%.c=$(B)/obj/%.d)
+-include $(VMM_OBJ:.o=.d) $(STAT_OBJ:.o=.d) $(UNIT_SRC:%.c=$(B)/obj/%.d)
