@@ -111,6 +111,7 @@ lab-module:
 
 include tests/payload/build.mk
 include tests/kselftest/build.mk
+include tests/fuzz/build.mk
 
 tools:
 
@@ -120,7 +121,7 @@ setup:
 guest: setup
 	@tools/mkguest all
 
-tests: $(UNIT) payload kselftest
+tests: $(UNIT) payload kselftest fuzz
 
 run: setup
 	@tools/mkguest initramfs

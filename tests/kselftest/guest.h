@@ -32,6 +32,9 @@ enum guest_kind {
 	GUEST_OUTS,	/* rep outs, repeat items from guest address data */
 	GUEST_INS,	/* rep ins, repeat items to guest address data */
 	GUEST_AGAIN,	/* start over */
+	GUEST_STORE,	/* memory: rep movs from guest address data */
+	GUEST_LOAD,	/* memory: rep movs to guest address data */
+	GUEST_ADD,	/* memory: reads, adds data, writes */
 };
 
 /* One step; data is what to write, or what was read. */
@@ -76,8 +79,12 @@ void guest_destroy(struct guest *g);
 /* Adds a step to the script of a vCPU; where its result will be. */
 struct guest_op *guest_add(struct guest *g, int vcpu, enum guest_kind kind,
 			   int width, uint64_t addr, uint64_t data);
+/* The script of a vCPU, in guest memory. */
+struct guest_op *guest_script(struct guest *g, int vcpu);
 /* Runs the script from the start until it halts; 0 or -errno. */
 int guest_run(struct guest *g, int vcpu);
+/* Lets the next KVM_RUN begin the script, of whatever state; 0 or -errno. */
+int guest_rewind(struct guest *g, int vcpu);
 /* Forgets scripts and exits. */
 void guest_reset(struct guest *g);
 
