@@ -4,7 +4,7 @@
 
 FUZZ_OUT := build/tests/fuzz
 FUZZERS := $(FUZZ_OUT)/ioctl $(FUZZ_OUT)/access
-FUZZ_LIB := $(FUZZ_OUT)/fuzz.o $(FUZZ_OUT)/tables.o $(FUZZ_OUT)/vcpu.o \
+FUZZ_LIB := $(patsubst %,$(FUZZ_OUT)/%.o,fuzz pool tables vcpu) \
 	$(KSELFTEST_LIB)
 
 .PHONY: fuzz
