@@ -187,10 +187,10 @@ static int vm_regions_show(struct seq_file *m, void *unused)
 	const struct vireo_region_stats *s;
 
 	seq_printf(m,
-		   "%-4s %-16s %-4s %-23s %-5s %10s %10s %10s %10s %10s %10s %10s %12s %13s %10s %12s\n",
+		   "%-4s %-16s %-4s %-23s %-5s %10s %10s %10s %10s %10s %10s %10s %10s %10s %12s %13s %10s %12s\n",
 		   "id", "name", "bus", "range", "state", "shadow", "const",
-		   "post", "event", "indexed", "reads", "writes",
-		   "reads_passed", "writes_passed", "ring_full",
+		   "post", "event", "indexed", "clock", "clear", "reads",
+		   "writes", "reads_passed", "writes_passed", "ring_full",
 		   "ring_signals");
 	mutex_lock(&vireo_stats_lock);
 	list_for_each_entry(s, &vm->regions, link)

@@ -23,7 +23,9 @@ static_assert(VIREO_OUT_SHADOW == VIREO_RULE_SHADOW &&
 	      VIREO_OUT_CONST == VIREO_RULE_CONST &&
 	      VIREO_OUT_POST == VIREO_RULE_POST &&
 	      VIREO_OUT_EVENT == VIREO_RULE_EVENT &&
-	      VIREO_OUT_INDEXED == VIREO_RULE_INDEXED);
+	      VIREO_OUT_INDEXED == VIREO_RULE_INDEXED &&
+	      VIREO_OUT_CLOCK == VIREO_RULE_CLOCK &&
+	      VIREO_OUT_CLEAR == VIREO_RULE_CLEAR);
 
 static u64 area_bytes(const struct vireo_region *region)
 {
@@ -38,9 +40,15 @@ static struct eventfd_ctx *eventfd_get(int fd)
 	return ctx == ERR_PTR(-EINVAL) ? ERR_PTR(-EBADF) : ctx;
 }
 
+static u32 shadow_bytes(const struct vireo_io_add *add)
+{
+	return (add->shadow_pages ?: 1) * VIREO_SHADOW_SIZE;
+}
+
 static int check_add(const struct vireo_io_add *add)
 {
-	if (add->flags & ~VIREO_IO_DISABLED || add->shadow_pages)
+	if (add->flags & ~VIREO_IO_DISABLED ||
+	    add->shadow_pages > VIREO_MAX_SHADOW_PAGES)
 		return -EINVAL;
 	if (!add->len || add->len > VIREO_MAX_REGION_LEN)
 		return -EINVAL;
@@ -82,9 +90,9 @@ static void free_area(struct vireo_region *region)
 	kfree(region->pages);
 }
 
-static int alloc_area(struct vireo_region *region, u32 ring_entries)
+static int alloc_area(struct vireo_region *region, u32 shadow, u32 ring_entries)
 {
-	size_t bytes = VIREO_SHADOW_SIZE;
+	size_t bytes = shadow;
 	unsigned int nr;
 
 	if (ring_entries)
@@ -110,7 +118,7 @@ static int alloc_area(struct vireo_region *region, u32 ring_entries)
 	region->shadow = region->area;
 	spin_lock_init(&region->ring_lock);
 	if (ring_entries)
-		vireo_ring_init(&region->ring, region->area + VIREO_SHADOW_SIZE,
+		vireo_ring_init(&region->ring, region->area + shadow,
 				ring_entries);
 	return 0;
 
@@ -123,7 +131,7 @@ static void free_rules(struct vireo_rules *t)
 {
 	u32 i;
 
-	for (i = t->begin[VIREO_WRITE]; i < t->end[VIREO_WRITE]; i++)
+	for (i = 0; i < t->end[VIREO_WRITE]; i++)
 		if (t->op[i].ctx)
 			eventfd_ctx_put(t->op[i].ctx);
 	kfree(t);
@@ -138,6 +146,21 @@ static int check_ring(const struct vireo_rule *rules, u32 nr, u32 ring_entries)
 	for (i = 0; i < nr; i++)
 		posts |= rules[i].type == VIREO_RULE_POST;
 	return posts == !!ring_entries ? 0 : -EINVAL;
+}
+
+static int get_op_eventfd(struct vireo_op *op, const struct vireo_rule *rules)
+{
+	const struct vireo_rule *rule = &rules[op->rule];
+	struct eventfd_ctx *ctx;
+
+	if (op->action != VIREO_ACT_EVENT &&
+	    (op->action != VIREO_ACT_CLEAR || rule->fd == -1))
+		return 0;
+	ctx = eventfd_get(rule->fd);
+	if (IS_ERR(ctx))
+		return PTR_ERR(ctx);
+	op->ctx = ctx;
+	return 0;
 }
 
 static struct vireo_rules *make_rules(const struct vireo_io_add *add)
@@ -162,21 +185,15 @@ static struct vireo_rules *make_rules(const struct vireo_io_add *add)
 		ret = -ENOMEM;
 		goto out_rules;
 	}
-	ret = vireo_rules_compile(t, rules, add->nr_rules, add->len);
+	ret = vireo_rules_compile(t, rules, add->nr_rules, add->len,
+				  shadow_bytes(add));
 	if (ret)
 		goto err_table;
 
-	for (i = t->begin[VIREO_WRITE]; i < t->end[VIREO_WRITE]; i++) {
-		struct eventfd_ctx *ctx;
-
-		if (t->op[i].action != VIREO_ACT_EVENT)
-			continue;
-		ctx = eventfd_get(rules[t->op[i].rule].fd);
-		if (IS_ERR(ctx)) {
-			ret = PTR_ERR(ctx);
+	for (i = 0; i < t->end[VIREO_WRITE]; i++) {
+		ret = get_op_eventfd(&t->op[i], rules);
+		if (ret)
 			goto err_table;
-		}
-		t->op[i].ctx = ctx;
 	}
 
 	kfree(rules);
@@ -250,7 +267,7 @@ static struct vireo_region *make_region(const struct vireo_io_add *add)
 		ret = PTR_ERR(region->rules);
 		goto err_free;
 	}
-	ret = alloc_area(region, add->ring_entries);
+	ret = alloc_area(region, shadow_bytes(add), add->ring_entries);
 	if (ret)
 		goto err_rules;
 	if (add->ring_entries && add->ring_fd != -1) {
@@ -388,9 +405,9 @@ static void del_region(struct vireo_vm *vm, struct vireo_region *region)
 	vireo_region_put(region);
 }
 
-static int check_id(const struct vireo_io_id *io_id)
+static int check_id(const struct vireo_io_id *io_id, u32 flags)
 {
-	return io_id->flags || io_id->reserved ? -EINVAL : 0;
+	return io_id->flags & ~flags || io_id->reserved ? -EINVAL : 0;
 }
 
 /**
@@ -407,7 +424,7 @@ long vireo_io_del(void *object, union vireo_arg *arg, void __user *uarg)
 	struct vireo_region *region;
 	int ret;
 
-	ret = check_id(&arg->io_id);
+	ret = check_id(&arg->io_id, 0);
 	if (ret)
 		return ret;
 
@@ -426,7 +443,7 @@ long vireo_io_del(void *object, union vireo_arg *arg, void __user *uarg)
  * @arg: struct vireo_io_id
  * @uarg: gets nothing
  *
- * Return: 0, also if the region serves already, or a negative errno.
+ * Return: 0, also if the region is already as wanted, or a negative errno.
  */
 long vireo_io_enable(void *object, union vireo_arg *arg, void __user *uarg)
 {
@@ -434,7 +451,7 @@ long vireo_io_enable(void *object, union vireo_arg *arg, void __user *uarg)
 	struct vireo_region *region;
 	int ret;
 
-	ret = check_id(&arg->io_id);
+	ret = check_id(&arg->io_id, VIREO_IO_DISABLED);
 	if (ret)
 		return ret;
 
@@ -442,10 +459,11 @@ long vireo_io_enable(void *object, union vireo_arg *arg, void __user *uarg)
 	if (!region)
 		return -ENOENT;
 	/*
-	 * Release: whoever sees it enabled sees the shadow page as the caller
-	 * filled it.
+	 * Release: whoever sees it enabled sees the shadow pages as the caller
+	 * filled them.
 	 */
-	smp_store_release(&region->enabled, true);
+	smp_store_release(&region->enabled,
+			  !(arg->io_id.flags & VIREO_IO_DISABLED));
 	vireo_region_put(region);
 	return 0;
 }
@@ -465,13 +483,14 @@ void vireo_io_del_all(struct vireo_vm *vm)
 	mutex_unlock(&vm->lock);
 }
 
-static bool post(struct vireo_region *region, u16 vcpu, u32 off, u32 len,
-		 u64 data)
+static bool post(struct vireo_region *region, const struct vireo_op *op,
+		 u16 vcpu, u32 off, u32 len, u64 data)
 {
 	enum vireo_push pushed;
 
 	spin_lock(&region->ring_lock);
-	pushed = vireo_ring_push(&region->ring, off, len, vcpu, data);
+	pushed = vireo_rules_post(op, region->shadow, &region->ring, off, len,
+				  vcpu, data);
 	spin_unlock(&region->ring_lock);
 
 	if (pushed == VIREO_PUSH_SIGNAL && region->ring_ctx) {
@@ -484,9 +503,65 @@ static bool post(struct vireo_region *region, u16 vcpu, u32 off, u32 len,
 }
 
 /*
- * Any write.  Apart, so that the common one, which only stores, saves no
- * registers for what this one calls.
+ * What is slow by itself, any access, and the common ones that only load or
+ * store: apart, so that each saves no registers for what only another calls.
  */
+static noinline bool read_slow(struct vireo_region *region,
+			       const struct vireo_op *op, u32 off, u32 len,
+			       void *val)
+{
+	bool signal;
+
+	if (!vireo_rules_read_slow(op, region->shadow, off, len, val,
+				   &signal)) {
+		vireo_count(region->stats.counters, VIREO_READ,
+			    VIREO_OUT_PASSED);
+		return false;
+	}
+	if (signal)
+		vireo_eventfd_signal(op->ctx);
+	vireo_count(region->stats.counters, VIREO_READ, op->type);
+	return true;
+}
+
+static noinline bool read_any(struct vireo_region *region, u32 off, u32 len,
+			      void *val)
+{
+	const struct vireo_op *op = NULL;
+
+	/* Acquire: pairs with vireo_io_enable(). */
+	if (likely(smp_load_acquire(&region->enabled)))
+		op = vireo_rules_read(region->rules, region->shadow, off, len,
+				      val);
+	if (!op) {
+		vireo_count(region->stats.counters, VIREO_READ,
+			    VIREO_OUT_PASSED);
+		return false;
+	}
+	if (vireo_op_is_slow(op))
+		return read_slow(region, op, off, len, val);
+	vireo_count(region->stats.counters, VIREO_READ, op->type);
+	return true;
+}
+
+static noinline bool write_slow(struct vireo_region *region, u16 vcpu,
+				const struct vireo_op *op, u32 off, u32 len,
+				u64 data)
+{
+	bool signal = false, done;
+
+	if (op->action == VIREO_ACT_POST)
+		done = post(region, op, vcpu, off, len, data);
+	else
+		done = vireo_rules_write_slow(op, region->shadow, off, len,
+					      data, &signal);
+	if (signal)
+		vireo_eventfd_signal(op->ctx);
+	vireo_count(region->stats.counters, VIREO_WRITE,
+		    done ? op->type : VIREO_OUT_PASSED);
+	return done;
+}
+
 static noinline bool write_any(struct vireo_region *region, u16 vcpu, u32 off,
 			       u32 len, const void *val)
 {
@@ -496,20 +571,24 @@ static noinline bool write_any(struct vireo_region *region, u16 vcpu, u32 off,
 	if (likely(smp_load_acquire(&region->enabled)))
 		op = vireo_rules_write(region->rules, region->shadow, off, len,
 				       val);
-	if (op && op->action == VIREO_ACT_POST &&
-	    !post(region, vcpu, off, len, vireo_load(val, len)))
-		op = NULL;
-	else if (op && op->action == VIREO_ACT_EVENT)
+	if (!op) {
+		vireo_count(region->stats.counters, VIREO_WRITE,
+			    VIREO_OUT_PASSED);
+		return false;
+	}
+	if (vireo_op_is_slow(op))
+		return write_slow(region, vcpu, op, off, len,
+				  vireo_load(val, len));
+	vireo_count(region->stats.counters, VIREO_WRITE, op->type);
+	if (op->action == VIREO_ACT_EVENT)
 		vireo_eventfd_signal(op->ctx);
-
-	vireo_count(region->stats.counters, VIREO_WRITE,
-		    op ? op->type : VIREO_OUT_PASSED);
-	return op;
+	return true;
 }
 
 /**
  * vireo_region_read() - a guest's read of a region
  * @region: the region; the caller keeps it from going away
+ * @vcpu: id of the vCPU
  * @addr: address
  * @len: bytes; any number
  * @val: where to put the data
@@ -518,19 +597,20 @@ static noinline bool write_any(struct vireo_region *region, u16 vcpu, u32 off,
  *
  * Return: whether it was served; if not, @val is untouched.
  */
-bool vireo_region_read(struct vireo_region *region, u64 addr, u32 len,
+bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr, u32 len,
 		       void *val)
 {
-	const struct vireo_op *op = NULL;
+	u32 off = addr - region->addr;
+	u32 type = 0;
 
 	/* Acquire: pairs with vireo_io_enable(). */
 	if (likely(smp_load_acquire(&region->enabled)))
-		op = vireo_rules_read(region->rules, region->shadow,
-				      addr - region->addr, len, val);
-
-	vireo_count(region->stats.counters, VIREO_READ,
-		    op ? op->type : VIREO_OUT_PASSED);
-	return op;
+		type = vireo_rules_load(region->rules, region->shadow, off, len,
+					val);
+	if (!type)
+		return read_any(region, off, len, val);
+	vireo_count(region->stats.counters, VIREO_READ, type);
+	return true;
 }
 
 /**
@@ -549,13 +629,14 @@ bool vireo_region_write(struct vireo_region *region, u16 vcpu, u64 addr,
 			u32 len, const void *val)
 {
 	u32 off = addr - region->addr;
+	u32 type = 0;
 
 	/* Acquire: pairs with vireo_io_enable(). */
-	if (likely(smp_load_acquire(&region->enabled)) &&
-	    vireo_rules_store(region->rules, region->shadow, off, len, val)) {
-		vireo_count(region->stats.counters, VIREO_WRITE,
-			    VIREO_OUT_SHADOW);
-		return true;
-	}
-	return write_any(region, vcpu, off, len, val);
+	if (likely(smp_load_acquire(&region->enabled)))
+		type = vireo_rules_store(region->rules, region->shadow, off,
+					 len, val);
+	if (!type)
+		return write_any(region, vcpu, off, len, val);
+	vireo_count(region->stats.counters, VIREO_WRITE, type);
+	return true;
 }

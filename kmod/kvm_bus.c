@@ -102,7 +102,7 @@ static int vireo_bus_read(struct kvm_vcpu *vcpu, struct kvm_io_device *dev,
 {
 	struct vireo_bus_dev *bd = container_of(dev, struct vireo_bus_dev, dev);
 
-	if (!vireo_region_read(bd->region, addr, len, val))
+	if (!vireo_region_read(bd->region, vcpu->vcpu_id, addr, len, val))
 		return -EOPNOTSUPP;
 	return 0;
 }

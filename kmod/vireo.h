@@ -70,9 +70,9 @@ struct vireo_vm {
  * struct vireo_region - an I/O region
  * @addr: first address
  * @len: bytes
- * @enabled: whether it serves; set once
+ * @enabled: whether it serves
  * @rules: the compiled rules; owned
- * @shadow: the shadow page, written by the owner of the VM at any time
+ * @shadow: the shadow pages, written by the owner of the VM at any time
  * @ring: the POST ring, if there is one; protected by @ring_lock
  * @ring_lock: serializes vCPUs that post
  * @ring_ctx: signalled when the ring turns non-empty, or NULL; owns a reference
@@ -81,7 +81,7 @@ struct vireo_vm {
  * @bus: VIREO_BUS_*
  * @bus_dev: the entry's handle while vCPUs can reach the region
  * @area: kernel mapping of @pages
- * @pages: shadow page and ring; owns a reference to each, as do mappings
+ * @pages: shadow pages and ring; owns a reference to each, as do mappings
  * @nr_pages: pages in @pages
  * @name: as given
  *
@@ -156,7 +156,7 @@ long vireo_io_enable(void *object, union vireo_arg *arg, void __user *uarg);
 void vireo_io_del_all(struct vireo_vm *vm);
 struct vireo_region *vireo_region_get(struct vireo_vm *vm, unsigned long id);
 void vireo_region_put(struct vireo_region *region);
-bool vireo_region_read(struct vireo_region *region, u64 addr, u32 len,
+bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr, u32 len,
 		       void *val);
 bool vireo_region_write(struct vireo_region *region, u16 vcpu, u64 addr,
 			u32 len, const void *val);
