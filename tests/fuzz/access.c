@@ -368,7 +368,8 @@ static long do_switch(void *ctx)
 {
 	struct owner *o = ctx;
 	int i = rng_below(&o->rng, VCPUS);
-	int fd = rng_one_in(&o->rng, 4) ? -1 : vcpu_open(o->vm, o->g, i);
+	int fd = rng_one_in(&o->rng, 4) ? -1 :
+					  guest_vcpu_create(o->g, o->vm, i);
 	int old;
 
 	if (fd < -1)
@@ -440,7 +441,7 @@ static int owner_start(struct owner *o)
 			.rng = { rng_next(&o->rng) },
 		};
 		if (info.caps & VIREO_CAP_VCPU)
-			o->run[i].vireo = vcpu_open(o->vm, o->g, i);
+			o->run[i].vireo = guest_vcpu_create(o->g, o->vm, i);
 		ret = runner_start(&o->run[i]);
 	}
 	return ret;

@@ -253,7 +253,7 @@ static long do_vcpu_run(void *ctx)
 	int fd = pick(z, POOL_VCPU);
 
 	if (rng_one_in(&z->rng, 4))
-		guest_rewind(z->s->g, i);
+		guest_restart(z->s->g, i);
 	if (rng_one_in(&z->rng, 8))
 		z->s->g->run[i]->immediate_exit = 1;
 	return IOCTL(fd, VIREO_VCPU_RUN, rng_one_in(&z->rng, 8));

@@ -109,7 +109,7 @@ static void serve(struct runner *run)
 		break;
 	default:
 		/* It halted, or went astray in what others did to it. */
-		guest_rewind(run->g, run->vcpu);
+		guest_restart(run->g, run->vcpu);
 		return;
 	}
 	__atomic_add_fetch(&run->board->accesses, 1, __ATOMIC_RELAXED);
@@ -123,7 +123,7 @@ static void *run_vcpu(void *arg)
 
 	if (run->kick_usec)
 		fuzz_kick_me(run->kick_usec);
-	guest_rewind(run->g, run->vcpu);
+	guest_restart(run->g, run->vcpu);
 	while (!run->stop) {
 		fd = run->vireo;
 		ret = fd >= 0 ? ioctl(fd, VIREO_VCPU_RUN, 0) :
@@ -136,7 +136,7 @@ static void *run_vcpu(void *arg)
 		/* The fd was closed, or is no vCPU's any more. */
 		if (errno != EINTR && errno != EAGAIN) {
 			atomic_compare_exchange_strong(&run->vireo, &fd, -1);
-			guest_rewind(run->g, run->vcpu);
+			guest_restart(run->g, run->vcpu);
 		}
 	}
 	return NULL;
@@ -193,16 +193,4 @@ void run_spoil(struct guest *g, int vcpu, struct rng *r)
 		word[rng_below(r, offsetof(struct kvm_run, kvm_valid_regs) / 4)] =
 			rng_edge(r);
 	}
-}
-
-int vcpu_open(int vm, struct guest *g, int vcpu)
-{
-	struct vireo_vcpu_create create = {
-		.size = sizeof(create),
-		.vcpu_fd = g->vcpu[vcpu],
-		.id = vcpu,
-		.run = (uintptr_t)g->run[vcpu],
-	};
-
-	return IOCTL(vm, VIREO_VCPU_CREATE, &create);
 }

@@ -39,7 +39,4 @@ void run_spoil(struct guest *g, int vcpu, struct rng *r);
 int runner_start(struct runner *run);
 void runner_stop(struct runner *run);
 
-/* A vireo fd of a guest's vCPU; -errno. */
-int vcpu_open(int vm, struct guest *g, int vcpu);
-
 #endif

@@ -22,6 +22,8 @@
 			       r_ < 0 ? -errno : r_; })
 
 int vireo_open(void);
+/* VIREO_EXIT_PATH_*, or -errno. */
+int exit_path(int dev);
 int kvm_vm_open(void);
 int vireo_vm_open(int dev, int kvm_vm, const char *name);
 
@@ -68,6 +70,7 @@ int module_refcount(void);
 int module_unload(void);
 /* References go with delayed work of the kernel: soon, not at once. */
 int module_unload_soon(void);
+/* NULL: as tests/kselftest/run loads it. */
 int module_load(const char *params);
 
 #endif

@@ -42,6 +42,9 @@ static int host_open(struct host *h, int vcpus)
 		return ret;
 	h->dev = vireo_open();
 	h->vm = vireo_vm_open(h->dev, h->g.vm, "lifetime");
+	ret = guest_attach(&h->g, h->dev, h->vm);
+	if (ret)
+		return ret;
 	h->event = eventfd(0, EFD_NONBLOCK);
 	add.ring_entries = 64;
 	add.ring_fd = h->event;
@@ -400,7 +403,7 @@ TEST_F(module, unload_is_refused_while_in_use)
 	EXPECT_EQ(module_unload_soon(), 0);
 	EXPECT_LT(access("/dev/vireo", F_OK), 0);
 	EXPECT_LT(access(STATS_ROOT, F_OK), 0);
-	EXPECT_EQ(module_load(""), 0);
+	EXPECT_EQ(module_load(NULL), 0);
 	EXPECT_EQ(access("/dev/vireo", F_OK), 0);
 }
 
@@ -413,7 +416,7 @@ TEST_F_TIMEOUT(module, load_and_unload_repeatedly, 120)
 		int ret;
 
 		ASSERT_EQ(module_unload_soon(), 0);
-		ASSERT_EQ(module_load(""), 0);
+		ASSERT_EQ(module_load(NULL), 0);
 		ret = host_open(h, 1);
 		if (ret == -EOPNOTSUPP || ret == -ENOENT || ret == -ENODEV)
 			SKIP(return, "no guest: %s", strerror(-ret));
@@ -458,7 +461,7 @@ TEST_F(module, exit_path_parameter)
 	EXPECT_EQ(info.exit_path, VIREO_EXIT_PATH_BUS);
 	close(dev);
 	EXPECT_EQ(module_unload_soon(), 0);
-	EXPECT_EQ(module_load(""), 0);
+	EXPECT_EQ(module_load(NULL), 0);
 }
 
 TEST_HARNESS_MAIN
