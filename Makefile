@@ -183,7 +183,8 @@ make            the VMM (build/vireo) and the module (build/vireo.ko)
 make vmm        only the VMM
 make module     only the module; KDIR=DIR for other kernel headers
 make run        end at a shell in a Linux guest; does all set-up
-make check      all tests; SUITES="unit vm" for some; LAB=1 in the lab
+make check      all tests; SUITES="unit vm" for some; LAB=1 in the lab;
+                FUZZ_SECONDS=600 SUITES=fuzz to fuzz the module for long
 make bench      the table of measurements, side by side with QEMU
 make lint       style, warnings of gcc and clang, sparse, cppcheck
 make install    below DESTDIR and prefix (/usr/local); uninstall undoes it

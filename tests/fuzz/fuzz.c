@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -203,14 +204,17 @@ static int wait_for_round(struct fuzz *f, pid_t pid)
 	return status;
 }
 
-static bool ended_well(const struct fuzz *f, int status)
+static bool ended_well(struct fuzz *f, int status)
 {
 	if (*f->board->complaint)
 		return false;
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status) == 0;
-	return status != -1 && WIFSIGNALED(status) &&
-	       WTERMSIG(status) == SIGKILL && f->board->may_be_killed;
+	if (status == -1 || !WIFSIGNALED(status) ||
+	    WTERMSIG(status) != SIGKILL || !f->board->may_be_killed)
+		return false;
+	f->board->killed++;
+	return true;
 }
 
 static bool run_round(struct fuzz *f, uint64_t number)
@@ -247,13 +251,50 @@ static bool run_round(struct fuzz *f, uint64_t number)
 	return true;
 }
 
+/*
+ * The kernel numbers eventfds, from the lowest number that is free: if it
+ * grows, eventfds are left that somebody still holds.
+ */
+static int eventfd_number(void)
+{
+	int fd = eventfd(0, 0), number = -1;
+	char path[64], line[80];
+	FILE *info;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	info = fopen(path, "r");
+	while (info && fgets(line, sizeof(line), info))
+		if (sscanf(line, "eventfd-id: %d", &number) == 1)
+			break;
+	if (info)
+		fclose(info);
+	close(fd);
+	return number;
+}
+
+static bool eventfds_left(int number)
+{
+	int i;
+
+	for (i = 0; i < 200; i++) {
+		if (eventfd_number() <= number)
+			return false;
+		usleep(10000);
+	}
+	printf("# eventfds are left: %d, not %d\n", eventfd_number(), number);
+	return true;
+}
+
 /* Shows what was done; false if a thing never worked. */
 static bool show_counts(const struct fuzz *f)
 {
 	const struct fuzz_count *c;
-	bool ok = true;
+	bool off = false, ok = true;
 	int i;
 
+	/* What there is with the exit path off is not much. */
+	for (i = 0; i < f->nr_ops; i++)
+		off |= f->board->count[i].error == EOPNOTSUPP;
 	printf("# %-16s %10s %10s  last error\n", "step", "done", "failed");
 	for (i = 0; i < f->nr_ops; i++) {
 		c = &f->board->count[i];
@@ -263,7 +304,7 @@ static bool show_counts(const struct fuzz *f)
 		       c->error ? strerror(c->error) : "-");
 		/* A fuzzer that gets nowhere tests nothing. */
 		if (c->failed >= 100 && !c->done && !f->ops[i].hopeless &&
-		    c->error != ENOTTY && c->error != EOPNOTSUPP) {
+		    !off && c->error != ENOTTY) {
 			printf("# %s never worked\n", f->ops[i].name);
 			ok = false;
 		}
@@ -352,6 +393,7 @@ int fuzz_main(struct fuzz *f, int argc, char **argv)
 {
 	struct sigaction action = { .sa_handler = ignore };
 	uint64_t end, number = 0;
+	int eventfds = eventfd_number();
 	bool ok = true;
 
 	f->seconds = 5;
@@ -386,10 +428,10 @@ int fuzz_main(struct fuzz *f, int argc, char **argv)
 			       (unsigned long long)f->seed, f->threads,
 			       f->steps, (unsigned long long)number - 1);
 	}
-	if (!show_counts(f))
+	if (!show_counts(f) || eventfds_left(eventfds))
 		ok = false;
-	printf("# %llu rounds, %llu accesses seen by user space, %llu checks\n",
-	       (unsigned long long)number,
+	printf("# %llu rounds (%llu killed), %llu accesses seen by user space, %llu checks\n",
+	       (unsigned long long)number, (unsigned long long)f->board->killed,
 	       (unsigned long long)f->board->accesses,
 	       (unsigned long long)f->board->checks);
 	return ok ? 0 : 1;

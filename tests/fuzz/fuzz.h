@@ -61,6 +61,7 @@ struct fuzz_board {
 	struct fuzz_count count[FUZZ_MAX_OPS];
 	uint64_t accesses; /* that a guest made and user space saw */
 	uint64_t checks;   /* that were made and held */
+	uint64_t killed;   /* rounds that ended so */
 	bool may_be_killed;
 	char complaint[256]; /* a check that failed */
 };

@@ -97,6 +97,12 @@ static long call(struct fuzzer *z, int fd, unsigned int cmd, const void *arg,
 
 #define CALL(z, fd, cmd, arg) call(z, fd, cmd, &(arg), sizeof(arg))
 
+/* The id of a region: low ones are in use more often. */
+static uint32_t any_id(struct fuzzer *z)
+{
+	return rng_below(&z->rng, 1 + rng_below(&z->rng, IDS));
+}
+
 static int pick(struct fuzzer *z, enum pool_kind kind)
 {
 	return pool_pick(&z->s->pool, &z->rng, kind);
@@ -164,7 +170,7 @@ static long do_io_id(struct fuzzer *z, unsigned int cmd, uint32_t flags)
 	struct vireo_io_id id = {
 		.size = sizeof(id),
 		.flags = flags,
-		.id = rng_below(&z->rng, IDS),
+		.id = any_id(z),
 	};
 
 	return CALL(z, pick(z, POOL_VM), cmd, id);
@@ -197,8 +203,7 @@ static long do_stats(void *ctx)
 	};
 
 	if (stats.what)
-		stats.id =
-			rng_below(r, stats.what == VIREO_STATS_VCPU ? 4 : IDS);
+		stats.id = any_id(z);
 	return CALL(z, pick(z, POOL_VM), VIREO_STATS, stats);
 }
 
@@ -286,7 +291,7 @@ static long do_mmap(void *ctx)
 	struct fuzzer *z = ctx;
 	struct rng *r = &z->rng;
 	struct pool_map *map = malloc(sizeof(*map));
-	off_t at = VIREO_IO_AREA_STRIDE * rng_below(r, IDS);
+	off_t at = VIREO_IO_AREA_STRIDE * any_id(z);
 	int prot = PROT_READ | PROT_WRITE, flags = MAP_SHARED;
 	enum pool_kind kind = POOL_VM;
 
@@ -550,7 +555,7 @@ static void be_a_child(struct fuzzer *z)
 	int vm, i;
 
 	for (i = 0; i < 20; i++) {
-		id.id = rng_below(&z->rng, IDS);
+		id.id = any_id(z);
 		vm = pool_find(&s->pool, &z->rng, POOL_VM);
 		if (vm >= 0 && IOCTL(vm, VIREO_IO_DEL, &id) != -EPERM)
 			fuzz_complain(s->f, "a child may remove a region");
@@ -591,6 +596,8 @@ static long do_kill(void *ctx)
 {
 	struct fuzzer *z = ctx;
 
+	if (!rng_one_in(&z->rng, 4))
+		return -EAGAIN;
 	z->s->f->board->may_be_killed = true;
 	kill(getpid(), SIGKILL);
 	return 0;
@@ -622,7 +629,7 @@ static const struct fuzz_op ops[] = {
 	{ "send", do_send, 20, false },
 	{ "debugfs", do_debugfs, 10, false },
 	{ "fork", do_fork, 4, false },
-	{ "kill", do_kill, 1, false },
+	{ "kill", do_kill, 1, true },
 };
 
 /* ---- rounds -------------------------------------------------------------- */
