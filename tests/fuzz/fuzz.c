@@ -85,6 +85,7 @@ void fuzz_steps(struct fuzz *f, int n, struct rng *r, void *ctx)
 	struct fuzz_thread *t = &f->board->thread[n];
 	struct fuzz_count *count;
 	unsigned int i;
+	uint64_t took;
 	long ret;
 
 	t->tid = syscall(SYS_gettid);
@@ -93,9 +94,12 @@ void fuzz_steps(struct fuzz *f, int n, struct rng *r, void *ctx)
 		t->step = i;
 		__atomic_store_n(&t->since, now_ns(), __ATOMIC_RELEASE);
 		ret = f->ops[t->op].fn(ctx);
+		took = now_ns() - t->since;
 		__atomic_store_n(&t->since, 0, __ATOMIC_RELEASE);
 
 		count = &f->board->count[t->op];
+		if (took > count->longest)
+			count->longest = took;
 		if (ret < 0 && ret > -4096) {
 			__atomic_add_fetch(&count->failed, 1, __ATOMIC_RELAXED);
 			count->error = -ret;
@@ -295,12 +299,14 @@ static bool show_counts(const struct fuzz *f)
 	/* What there is with the exit path off is not much. */
 	for (i = 0; i < f->nr_ops; i++)
 		off |= f->board->count[i].error == EOPNOTSUPP;
-	printf("# %-16s %10s %10s  last error\n", "step", "done", "failed");
+	printf("# %-16s %10s %10s %10s  last error\n", "step", "done", "failed",
+	       "longest ms");
 	for (i = 0; i < f->nr_ops; i++) {
 		c = &f->board->count[i];
-		printf("# %-16s %10llu %10llu  %s\n", f->ops[i].name,
+		printf("# %-16s %10llu %10llu %10llu  %s\n", f->ops[i].name,
 		       (unsigned long long)c->done,
 		       (unsigned long long)c->failed,
+		       (unsigned long long)c->longest / 1000000,
 		       c->error ? strerror(c->error) : "-");
 		/* A fuzzer that gets nowhere tests nothing. */
 		if (c->failed >= 100 && !c->done && !f->ops[i].hopeless &&

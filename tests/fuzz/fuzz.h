@@ -52,7 +52,8 @@ struct fuzz_thread {
 struct fuzz_count {
 	uint64_t done;
 	uint64_t failed;
-	int error; /* of the last that failed */
+	uint64_t longest; /* ns */
+	int error;	  /* of the last that failed */
 };
 
 /* Shared by the parent and all rounds. */
