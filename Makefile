@@ -127,6 +127,7 @@ lab-module:
 
 include tests/payload/build.mk
 include tests/kselftest/build.mk
+include tests/fuzz/build.mk
 
 setup:
 	@tools/setup
@@ -134,7 +135,7 @@ setup:
 guest: setup
 	@tools/mkguest all
 
-tests: $(UNIT) payload kselftest
+tests: $(UNIT) payload kselftest fuzz
 
 run: setup
 	@tools/mkguest initramfs
@@ -204,7 +205,8 @@ make vmm        only the VMM
 make tools      only vireo-stat
 make module     only the module; KDIR=DIR for other kernel headers
 make run        end at a shell in a Linux guest; does all set-up
-make check      all tests; SUITES="unit vm" for some; LAB=1 in the lab
+make check      all tests; SUITES="unit vm" for some; LAB=1 in the lab;
+                FUZZ_SECONDS=600 SUITES=fuzz to fuzz the module for long
 make bench      the table of measurements, side by side with QEMU
 make lint       style, warnings of gcc and clang, sparse, cppcheck
 make install    below DESTDIR and prefix (/usr/local); uninstall undoes it

@@ -192,6 +192,18 @@ long long stat_value(const char *file, const char *name)
 	return value;
 }
 
+bool vm_gone(pid_t pid)
+{
+	char dir[64];
+
+	for (int i = 0; i < 200; i++) {
+		if (!stats_dir(pid, dir, sizeof(dir)))
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
 /* The n-th word of a line, in place; NULL if there are fewer. */
 static char *word(char *line, int n)
 {
@@ -248,6 +260,18 @@ int module_refcount(void)
 int module_unload(void)
 {
 	return syscall(SYS_delete_module, "vireo", O_NONBLOCK) ? -errno : 0;
+}
+
+int module_unload_soon(void)
+{
+	int ret = -EWOULDBLOCK;
+
+	for (int i = 0; i < 200 && ret == -EWOULDBLOCK; i++) {
+		ret = module_unload();
+		if (ret)
+			usleep(10000);
+	}
+	return ret;
 }
 
 int module_load(const char *params)

@@ -58,6 +58,8 @@ uint64_t eventfd_take(int fd);
  */
 #define STATS_ROOT "/sys/kernel/debug/vireo"
 bool stats_dir(pid_t pid, char *path, size_t size);
+/* Whether the process has no VM in the statistics, soon. */
+bool vm_gone(pid_t pid);
 /* The number after a name in a file of "name value" lines, or -1. */
 long long stat_value(const char *file, const char *name);
 /* A column, named by the header, of a region's line; or -1. */
@@ -66,6 +68,8 @@ long long region_stat(const char *dir, const char *region, const char *column);
 /* Loading and unloading, straight by system call; -errno. */
 int module_refcount(void);
 int module_unload(void);
+/* References go with delayed work of the kernel: soon, not at once. */
+int module_unload_soon(void);
 /* NULL: as tests/kselftest/run loads it. */
 int module_load(const char *params);
 

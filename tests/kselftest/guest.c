@@ -40,6 +40,14 @@ asm(".pushsection .rodata\n"
     "	body \\kind, \\insn\n"
     "	jmp 2f\n"
     ".endm\n"
+    ".macro str kind, from, to, insn:vararg\n"
+    "\\kind: mov %rsi, %r8\n"
+    "	mov \\from, %rsi\n"
+    "	mov \\to, %rdi\n"
+    "	rep \\insn\n"
+    "	mov %r8, %rsi\n"
+    "	jmp 2f\n"
+    ".endm\n"
     "guest_code:\n"
     "1:	mov (%rsi), %eax\n"
     "	mov 4(%rsi), %ecx\n"
@@ -71,13 +79,24 @@ asm(".pushsection .rodata\n"
     "wr g_write2, mov %bx, (%rdx)\n"
     "wr g_write4, mov %ebx, (%rdx)\n"
     "wr g_write8, mov %rbx, (%rdx)\n"
-    "g_outs1: mov %rsi, %r8\n"
-    "	mov %rbx, %rsi\n"
-    "	rep outsb\n"
-    "	mov %r8, %rsi\n"
-    "	jmp 2f\n"
-    "g_ins1: mov %rbx, %rdi\n"
-    "	rep insb\n"
+    "str g_outs1, %rbx, %rdi, outsb\n"
+    "str g_outs2, %rbx, %rdi, outsw\n"
+    "str g_outs4, %rbx, %rdi, outsl\n"
+    "str g_ins1, %rsi, %rbx, insb\n"
+    "str g_ins2, %rsi, %rbx, insw\n"
+    "str g_ins4, %rsi, %rbx, insl\n"
+    "str g_store1, %rbx, %rdx, movsb\n"
+    "str g_store2, %rbx, %rdx, movsw\n"
+    "str g_store4, %rbx, %rdx, movsl\n"
+    "str g_store8, %rbx, %rdx, movsq\n"
+    "str g_load1, %rdx, %rbx, movsb\n"
+    "str g_load2, %rdx, %rbx, movsw\n"
+    "str g_load4, %rdx, %rbx, movsl\n"
+    "str g_load8, %rdx, %rbx, movsq\n"
+    "wr g_add1, addb %bl, (%rdx)\n"
+    "wr g_add2, addw %bx, (%rdx)\n"
+    "wr g_add4, addl %ebx, (%rdx)\n"
+    "wr g_add8, addq %rbx, (%rdx)\n"
     "2:	add $24, %rsi\n"
     "	jmp 1b\n"
     ".balign 4\n"
@@ -86,9 +105,12 @@ asm(".pushsection .rodata\n"
     "	.long g_out1 - 9b, g_out2 - 9b, g_out4 - 9b, 0\n"
     "	.long g_read1 - 9b, g_read2 - 9b, g_read4 - 9b, g_read8 - 9b\n"
     "	.long g_write1 - 9b, g_write2 - 9b, g_write4 - 9b, g_write8 - 9b\n"
-    "	.long g_outs1 - 9b, 0, 0, 0\n"
-    "	.long g_ins1 - 9b, 0, 0, 0\n"
-    "	.long g_again - 9b\n"
+    "	.long g_outs1 - 9b, g_outs2 - 9b, g_outs4 - 9b, 0\n"
+    "	.long g_ins1 - 9b, g_ins2 - 9b, g_ins4 - 9b, 0\n"
+    "	.long g_again - 9b, 0, 0, 0\n"
+    "	.long g_store1 - 9b, g_store2 - 9b, g_store4 - 9b, g_store8 - 9b\n"
+    "	.long g_load1 - 9b, g_load2 - 9b, g_load4 - 9b, g_load8 - 9b\n"
+    "	.long g_add1 - 9b, g_add2 - 9b, g_add4 - 9b, g_add8 - 9b\n"
     "guest_code_end:\n"
     ".popsection\n");
 
@@ -240,7 +262,7 @@ int guest_attach(struct guest *g, int dev, int vm)
 	return 0;
 }
 
-static struct guest_op *script(struct guest *g, int vcpu)
+struct guest_op *guest_script(struct guest *g, int vcpu)
 {
 	return (struct guest_op *)(g->mem + SCRIPT(vcpu));
 }
@@ -252,7 +274,7 @@ struct guest_op *guest_add(struct guest *g, int vcpu, enum guest_kind kind,
 
 	if (g->nr_ops[vcpu] == GUEST_MAX_OPS)
 		abort();
-	op = script(g, vcpu) + g->nr_ops[vcpu]++;
+	op = guest_script(g, vcpu) + g->nr_ops[vcpu]++;
 	op->code = kind * 4 + __builtin_ctz(width);
 	op->repeat = 1;
 	op->addr = kind == GUEST_AGAIN ? SCRIPT(vcpu) : addr;

@@ -32,6 +32,9 @@ enum guest_kind {
 	GUEST_OUTS,	/* rep outs, repeat items from guest address data */
 	GUEST_INS,	/* rep ins, repeat items to guest address data */
 	GUEST_AGAIN,	/* start over */
+	GUEST_STORE,	/* memory: rep movs from guest address data */
+	GUEST_LOAD,	/* memory: rep movs to guest address data */
+	GUEST_ADD,	/* memory: reads, adds data, writes */
 };
 
 /* One step; data is what to write, or what was read. */
@@ -87,6 +90,8 @@ int guest_vcpu_create(struct guest *g, int vm, int vcpu);
 /* Adds a step to the script of a vCPU; where its result will be. */
 struct guest_op *guest_add(struct guest *g, int vcpu, enum guest_kind kind,
 			   int width, uint64_t addr, uint64_t data);
+/* The script of a vCPU, in guest memory. */
+struct guest_op *guest_script(struct guest *g, int vcpu);
 /* Puts a vCPU at the start of its script; 0 or -errno. */
 int guest_restart(struct guest *g, int vcpu);
 /* Runs the script from the start until it halts; 0 or -errno. */

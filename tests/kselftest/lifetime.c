@@ -78,19 +78,6 @@ static void *run_vcpu(void *arg)
 	return (void *)(intptr_t)guest_run(&job->h->g, job->vcpu);
 }
 
-/* Whether the process has no VM in the statistics, soon. */
-static bool gone(pid_t pid)
-{
-	char dir[64];
-
-	for (int i = 0; i < 200; i++) {
-		if (!stats_dir(pid, dir, sizeof(dir)))
-			return true;
-		usleep(10000);
-	}
-	return false;
-}
-
 FIXTURE(lifetime)
 {
 	struct host *h;
@@ -125,7 +112,7 @@ TEST_F(lifetime, kvm_descriptor_closed_first)
 	guest_access(&h->g, GUEST_IN, 1, PORT, 0, &passed);
 	EXPECT_TRUE(passed);
 	EXPECT_EQ(close(h->vm), 0);
-	EXPECT_TRUE(gone(getpid()));
+	EXPECT_TRUE(vm_gone(getpid()));
 	guest_access(&h->g, GUEST_IN, 1, PORT, 0, &passed);
 	EXPECT_TRUE(passed);
 	guest_destroy(&h->g);
@@ -142,7 +129,7 @@ TEST_F(lifetime, all_of_kvm_closed_first)
 	EXPECT_GE(io_add(h->vm, &add), 0);
 	EXPECT_EQ(io_del(h->vm, h->id), 0);
 	EXPECT_EQ(close(h->vm), 0);
-	EXPECT_TRUE(gone(getpid()));
+	EXPECT_TRUE(vm_gone(getpid()));
 }
 
 TEST_F(lifetime, vm_descriptor_closed_first)
@@ -151,7 +138,7 @@ TEST_F(lifetime, vm_descriptor_closed_first)
 	bool passed;
 
 	EXPECT_EQ(close(h->vm), 0);
-	EXPECT_TRUE(gone(getpid()));
+	EXPECT_TRUE(vm_gone(getpid()));
 	guest_access(&h->g, GUEST_IN, 1, PORT, 0, &passed);
 	EXPECT_TRUE(passed);
 	guest_destroy(&h->g);
@@ -165,7 +152,7 @@ TEST_F(lifetime, closing_undoes_in_spite_of_a_mapping)
 
 	ASSERT_EQ(area_map(h->vm, h->id, 64, &a), 0);
 	EXPECT_EQ(close(h->vm), 0);
-	EXPECT_TRUE(gone(getpid()));
+	EXPECT_TRUE(vm_gone(getpid()));
 	guest_access(&h->g, GUEST_IN, 1, PORT, 0, &passed);
 	EXPECT_TRUE(passed);
 	a.shadow[0] = 1;
@@ -222,7 +209,7 @@ TEST_F(lifetime, closed_under_a_running_guest)
 	ASSERT_EQ(pthread_create(&t, NULL, run_vcpu, &job), 0);
 	usleep(20000);
 	EXPECT_EQ(close(h->vm), 0);
-	EXPECT_TRUE(gone(getpid()));
+	EXPECT_TRUE(vm_gone(getpid()));
 	usleep(20000);
 }
 
@@ -262,7 +249,7 @@ TEST_F_TIMEOUT(lifetime, killed_under_a_running_guest, 120)
 		EXPECT_TRUE(stats_dir(pid, dir, sizeof(dir)));
 		ASSERT_EQ(kill(pid, SIGKILL), 0);
 		ASSERT_EQ(waitpid(pid, NULL, 0), pid);
-		EXPECT_TRUE(gone(pid));
+		EXPECT_TRUE(vm_gone(pid));
 	}
 }
 
@@ -288,13 +275,13 @@ TEST_F(lifetime, fork_shares)
 	}
 	close(h->vm);
 	/* The child's copy keeps it. */
-	EXPECT_FALSE(gone(getpid()));
+	EXPECT_FALSE(vm_gone(getpid()));
 	close(fds[0]);
 	close(fds[1]);
 	ASSERT_EQ(waitpid(pid, &status, 0), pid);
 	EXPECT_EQ(status, 0);
 	EXPECT_EQ(a.shadow[0], 0x31);
-	EXPECT_TRUE(gone(getpid()));
+	EXPECT_TRUE(vm_gone(getpid()));
 }
 
 static int send_fd(int sock, int fd)
@@ -355,7 +342,7 @@ TEST_F(lifetime, passed_over_a_socket)
 	close(h->vm);
 	ASSERT_EQ(waitpid(pid, &status, 0), pid);
 	EXPECT_EQ(status, 0);
-	EXPECT_TRUE(gone(getpid()));
+	EXPECT_TRUE(vm_gone(getpid()));
 }
 
 TEST_F(lifetime, in_flight_on_a_socket)
@@ -367,10 +354,10 @@ TEST_F(lifetime, in_flight_on_a_socket)
 	ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, sock), 0);
 	ASSERT_EQ(send_fd(sock[0], h->vm), 0);
 	close(h->vm);
-	EXPECT_FALSE(gone(getpid()));
+	EXPECT_FALSE(vm_gone(getpid()));
 	close(sock[0]);
 	close(sock[1]);
-	EXPECT_TRUE(gone(getpid()));
+	EXPECT_TRUE(vm_gone(getpid()));
 }
 
 /* The tests of unloading need a module that nobody else uses. */
@@ -380,19 +367,6 @@ TEST_F(lifetime, in_flight_on_a_socket)
 	if (module_refcount() != 0)					\
 		SKIP(return, "the module is in use by others");		\
 } while (0)
-
-/* References go with delayed work of the kernel: soon, not at once. */
-static int unload_soon(void)
-{
-	int ret = -EWOULDBLOCK;
-
-	for (int i = 0; i < 200 && ret == -EWOULDBLOCK; i++) {
-		ret = module_unload();
-		if (ret)
-			usleep(10000);
-	}
-	return ret;
-}
 
 FIXTURE(module)
 {
@@ -426,7 +400,7 @@ TEST_F(module, unload_is_refused_while_in_use)
 	close(h->vm);
 	EXPECT_EQ(module_unload(), -EWOULDBLOCK);
 	area_unmap(&a);
-	EXPECT_EQ(unload_soon(), 0);
+	EXPECT_EQ(module_unload_soon(), 0);
 	EXPECT_LT(access("/dev/vireo", F_OK), 0);
 	EXPECT_LT(access(STATS_ROOT, F_OK), 0);
 	EXPECT_EQ(module_load(NULL), 0);
@@ -441,7 +415,7 @@ TEST_F_TIMEOUT(module, load_and_unload_repeatedly, 120)
 		bool passed;
 		int ret;
 
-		ASSERT_EQ(unload_soon(), 0);
+		ASSERT_EQ(module_unload_soon(), 0);
 		ASSERT_EQ(module_load(NULL), 0);
 		ret = host_open(h, 1);
 		if (ret == -EOPNOTSUPP || ret == -ENOENT || ret == -ENODEV)
@@ -463,7 +437,7 @@ TEST_F(module, exit_path_parameter)
 	int dev, kvm, vm;
 
 	REQUIRE_UNUSED_MODULE();
-	ASSERT_EQ(unload_soon(), 0);
+	ASSERT_EQ(module_unload_soon(), 0);
 	EXPECT_EQ(module_load("exit_path=fast"), -EINVAL);
 	EXPECT_EQ(module_load("exit_path="), -EINVAL);
 	ASSERT_EQ(module_load("exit_path=off"), 0);
@@ -479,14 +453,14 @@ TEST_F(module, exit_path_parameter)
 		close(kvm);
 	}
 	close(dev);
-	EXPECT_EQ(unload_soon(), 0);
+	EXPECT_EQ(module_unload_soon(), 0);
 
 	ASSERT_EQ(module_load("exit_path=bus"), 0);
 	dev = vireo_open();
 	EXPECT_EQ(IOCTL(dev, VIREO_INFO, &info), 0);
 	EXPECT_EQ(info.exit_path, VIREO_EXIT_PATH_BUS);
 	close(dev);
-	EXPECT_EQ(unload_soon(), 0);
+	EXPECT_EQ(module_unload_soon(), 0);
 	EXPECT_EQ(module_load(NULL), 0);
 }
 
