@@ -509,8 +509,8 @@ static bool post(struct vireo_region *region, const struct vireo_op *op,
  */
 
 /* Counts an access that goes to user space. */
-static noinline enum vireo_outcome pass(struct vireo_region *region, u16 vcpu,
-					enum vireo_dir dir, u32 len)
+static __always_inline enum vireo_outcome
+pass(struct vireo_region *region, u32 vcpu, enum vireo_dir dir, u32 len)
 {
 	enum vireo_outcome why = VIREO_OUT_NO_RULE;
 
@@ -536,7 +536,7 @@ static noinline bool read_slow(struct vireo_region *region,
 }
 
 static noinline enum vireo_outcome read_any(struct vireo_region *region,
-					    u16 vcpu, u32 off, u32 len,
+					    u32 vcpu, u32 off, u32 len,
 					    void *val, u32 begin)
 {
 	const struct vireo_op *op = NULL;
@@ -554,7 +554,7 @@ static noinline enum vireo_outcome read_any(struct vireo_region *region,
 }
 
 static noinline bool write_slow(struct vireo_region *region,
-				const struct vireo_op *op, u16 vcpu, u32 off,
+				const struct vireo_op *op, u32 vcpu, u32 off,
 				u32 len, u64 data)
 {
 	bool signal = false, done;
@@ -570,7 +570,7 @@ static noinline bool write_slow(struct vireo_region *region,
 }
 
 static noinline enum vireo_outcome write_any(struct vireo_region *region,
-					     u16 vcpu, u32 off, u32 len,
+					     u32 vcpu, u32 off, u32 len,
 					     const void *val, u32 begin)
 {
 	const struct vireo_op *op = NULL;
@@ -598,7 +598,7 @@ static noinline enum vireo_outcome write_any(struct vireo_region *region,
 }
 
 /* While somebody traces: others pay one no-op for it. */
-static noinline bool read_traced(struct vireo_region *region, u16 vcpu,
+static noinline bool read_traced(struct vireo_region *region, u32 vcpu,
 				 u64 addr, u32 len, void *val)
 {
 	enum vireo_outcome out = read_any(region, vcpu, addr - region->addr,
@@ -610,7 +610,7 @@ static noinline bool read_traced(struct vireo_region *region, u16 vcpu,
 	return served;
 }
 
-static noinline bool write_traced(struct vireo_region *region, u16 vcpu,
+static noinline bool write_traced(struct vireo_region *region, u32 vcpu,
 				  u64 addr, u32 len, const void *val)
 {
 	enum vireo_outcome out = write_any(region, vcpu, addr - region->addr,
