@@ -3,10 +3,10 @@
  * I/O regions: adding, removing, serving.
  *
  * Life of a region: built without locks from what user space gave; published
- * under vireo_vm.lock, first to vCPUs (vireo_bus_add), last to mmap and to
- * other ioctls (vireo_vm.regions); removed in the opposite order.  When
- * vireo_bus_del() returned no vCPU is in it any more.  Mappings of its area
- * hold the pages and nothing else.
+ * under vireo_vm.lock, first to vCPUs (attach), last to mmap and to other
+ * ioctls (vireo_vm.regions); removed in the opposite order.  When detach()
+ * returned no vCPU is in it any more.  Mappings of its area hold the pages and
+ * nothing else.
  */
 #include <linux/eventfd.h>
 #include <linux/fs.h>
@@ -17,8 +17,8 @@
 #include <linux/vmalloc.h>
 
 #include "compat.h"
+#include "table.h"
 #include "trace.h"
-#include "vireo.h"
 
 static_assert(VIREO_OUT_SHADOW == VIREO_RULE_SHADOW &&
 	      VIREO_OUT_CONST == VIREO_RULE_CONST &&
@@ -314,11 +314,33 @@ static bool overlaps(struct vireo_vm *vm, const struct vireo_region *region)
 	return false;
 }
 
+/* Lets vCPUs reach the region, by the exit path's entry. */
+static int attach(struct vireo_vm *vm, struct vireo_region *region)
+{
+	struct vireo_bus_dev *bus_dev;
+
+	if (vireo_exit_path_used() == VIREO_EXIT_PATH_RUN)
+		return vireo_table_add(vm, region);
+
+	bus_dev = vireo_bus_add(vm->kvm_file, region);
+	if (IS_ERR(bus_dev))
+		return PTR_ERR(bus_dev);
+	region->bus_dev = bus_dev;
+	return 0;
+}
+
+static void detach(struct vireo_vm *vm, struct vireo_region *region)
+{
+	if (region->bus_dev)
+		vireo_bus_del(vm->kvm_file, region->bus_dev);
+	else
+		vireo_table_del(vm, region);
+}
+
 /* Makes the region reachable, under an id that is reserved for it. */
 static int publish(struct vireo_vm *vm, struct vireo_region *region, u32 id)
 {
-	struct vireo_bus_dev *bus_dev;
-	int ret = 0;
+	int ret;
 
 	mutex_lock(&vm->lock);
 	if (overlaps(vm, region)) {
@@ -327,12 +349,9 @@ static int publish(struct vireo_vm *vm, struct vireo_region *region, u32 id)
 	}
 
 	region->stats.id = id;
-	bus_dev = vireo_bus_add(vm->kvm_file, region);
-	if (IS_ERR(bus_dev)) {
-		ret = PTR_ERR(bus_dev);
+	ret = attach(vm, region);
+	if (ret)
 		goto out_unlock;
-	}
-	region->bus_dev = bus_dev;
 	vireo_region_stats_add(&vm->stats, &region->stats);
 
 	/* Into a reserved slot: needs no memory, cannot fail. */
@@ -359,7 +378,7 @@ long vireo_io_add(void *object, union vireo_arg *arg, void __user *uarg)
 	u32 id;
 	int ret;
 
-	if (!vireo_bus_in_use())
+	if (vireo_exit_path_used() == VIREO_EXIT_PATH_OFF)
 		return -EOPNOTSUPP;
 	ret = check_add(add);
 	if (ret)
@@ -399,7 +418,7 @@ static void del_region(struct vireo_vm *vm, struct vireo_region *region)
 	lockdep_assert_held(&vm->lock);
 
 	xa_erase(&vm->regions, region->stats.id);
-	vireo_bus_del(vm->kvm_file, region->bus_dev);
+	detach(vm, region);
 	vireo_region_stats_del(&vm->stats, &region->stats);
 	vireo_region_put(region);
 }
@@ -632,8 +651,8 @@ static noinline bool write_traced(struct vireo_region *region, u32 vcpu,
  *
  * Return: whether it was served; if not, @val is untouched.
  */
-bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr, u32 len,
-		       void *val)
+bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr,
+		       u32 len, void *val)
 {
 	u32 off = addr - region->addr;
 	u32 begin, type = 0;

@@ -20,6 +20,13 @@ int vireo_open(void)
 	return fd < 0 ? -errno : fd;
 }
 
+int exit_path(int dev)
+{
+	struct vireo_info info = { .size = sizeof(info) };
+
+	return ioctl(dev, VIREO_INFO, &info) ? -errno : (int)info.exit_path;
+}
+
 int kvm_vm_open(void)
 {
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -253,6 +260,8 @@ int module_load(const char *params)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
+	if (!params)
+		params = getenv("VIREO_PARAMS") ?: "";
 	ret = syscall(SYS_finit_module, fd, params, 0) ? -errno : 0;
 	close(fd);
 	return ret;
