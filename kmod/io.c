@@ -538,8 +538,8 @@ static noinline bool write_any(struct vireo_region *region, u16 vcpu, u32 off,
  *
  * Return: whether it was served; if not, @val is untouched.
  */
-bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr,
-		       u32 len, void *val)
+bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr, u32 len,
+		       void *val)
 {
 	const struct vireo_op *op = NULL;
 

@@ -28,7 +28,8 @@ static_assert(sizeof(struct vireo_ring) +
 	      VIREO_IO_AREA_STRIDE);
 
 static const struct vireo_ioctl vireo_vm_ioctls[] = {
-	VIREO_IOCTL(VIREO_IO_ADD, vireo_io_add, struct vireo_io_add, shadow_pages),
+	VIREO_IOCTL(VIREO_IO_ADD, vireo_io_add, struct vireo_io_add,
+		    shadow_pages),
 	VIREO_IOCTL(VIREO_IO_DEL, vireo_io_del, struct vireo_io_id, reserved),
 	VIREO_IOCTL(VIREO_IO_ENABLE, vireo_io_enable, struct vireo_io_id,
 		    reserved),
