@@ -18,17 +18,15 @@
 
 #include "compat.h"
 #include "table.h"
+#include "trace.h"
 
 static_assert(VIREO_OUT_SHADOW == VIREO_RULE_SHADOW &&
 	      VIREO_OUT_CONST == VIREO_RULE_CONST &&
 	      VIREO_OUT_POST == VIREO_RULE_POST &&
 	      VIREO_OUT_EVENT == VIREO_RULE_EVENT &&
-	      VIREO_OUT_INDEXED == VIREO_RULE_INDEXED);
-
-static u64 area_bytes(const struct vireo_region *region)
-{
-	return (u64)region->nr_pages * PAGE_SIZE;
-}
+	      VIREO_OUT_INDEXED == VIREO_RULE_INDEXED &&
+	      VIREO_OUT_CLOCK == VIREO_RULE_CLOCK &&
+	      VIREO_OUT_CLEAR == VIREO_RULE_CLEAR);
 
 static struct eventfd_ctx *eventfd_get(int fd)
 {
@@ -38,9 +36,15 @@ static struct eventfd_ctx *eventfd_get(int fd)
 	return ctx == ERR_PTR(-EINVAL) ? ERR_PTR(-EBADF) : ctx;
 }
 
+static u32 shadow_bytes(const struct vireo_io_add *add)
+{
+	return (add->shadow_pages ?: 1) * VIREO_SHADOW_SIZE;
+}
+
 static int check_add(const struct vireo_io_add *add)
 {
-	if (add->flags & ~VIREO_IO_DISABLED || add->shadow_pages)
+	if (add->flags & ~VIREO_IO_DISABLED ||
+	    add->shadow_pages > VIREO_MAX_SHADOW_PAGES)
 		return -EINVAL;
 	if (!add->len || add->len > VIREO_MAX_REGION_LEN)
 		return -EINVAL;
@@ -82,9 +86,9 @@ static void free_area(struct vireo_region *region)
 	kfree(region->pages);
 }
 
-static int alloc_area(struct vireo_region *region, u32 ring_entries)
+static int alloc_area(struct vireo_region *region, u32 shadow, u32 ring_entries)
 {
-	size_t bytes = VIREO_SHADOW_SIZE;
+	size_t bytes = shadow;
 	unsigned int nr;
 
 	if (ring_entries)
@@ -110,7 +114,7 @@ static int alloc_area(struct vireo_region *region, u32 ring_entries)
 	region->shadow = region->area;
 	spin_lock_init(&region->ring_lock);
 	if (ring_entries)
-		vireo_ring_init(&region->ring, region->area + VIREO_SHADOW_SIZE,
+		vireo_ring_init(&region->ring, region->area + shadow,
 				ring_entries);
 	return 0;
 
@@ -123,7 +127,7 @@ static void free_rules(struct vireo_rules *t)
 {
 	u32 i;
 
-	for (i = t->begin[VIREO_WRITE]; i < t->end[VIREO_WRITE]; i++)
+	for (i = 0; i < t->end[VIREO_WRITE]; i++)
 		if (t->op[i].ctx)
 			eventfd_ctx_put(t->op[i].ctx);
 	kfree(t);
@@ -138,6 +142,21 @@ static int check_ring(const struct vireo_rule *rules, u32 nr, u32 ring_entries)
 	for (i = 0; i < nr; i++)
 		posts |= rules[i].type == VIREO_RULE_POST;
 	return posts == !!ring_entries ? 0 : -EINVAL;
+}
+
+static int get_op_eventfd(struct vireo_op *op, const struct vireo_rule *rules)
+{
+	const struct vireo_rule *rule = &rules[op->rule];
+	struct eventfd_ctx *ctx;
+
+	if (op->action != VIREO_ACT_EVENT &&
+	    (op->action != VIREO_ACT_CLEAR || rule->fd == -1))
+		return 0;
+	ctx = eventfd_get(rule->fd);
+	if (IS_ERR(ctx))
+		return PTR_ERR(ctx);
+	op->ctx = ctx;
+	return 0;
 }
 
 static struct vireo_rules *make_rules(const struct vireo_io_add *add)
@@ -162,21 +181,15 @@ static struct vireo_rules *make_rules(const struct vireo_io_add *add)
 		ret = -ENOMEM;
 		goto out_rules;
 	}
-	ret = vireo_rules_compile(t, rules, add->nr_rules, add->len);
+	ret = vireo_rules_compile(t, rules, add->nr_rules, add->len,
+				  shadow_bytes(add));
 	if (ret)
 		goto err_table;
 
-	for (i = t->begin[VIREO_WRITE]; i < t->end[VIREO_WRITE]; i++) {
-		struct eventfd_ctx *ctx;
-
-		if (t->op[i].action != VIREO_ACT_EVENT)
-			continue;
-		ctx = eventfd_get(rules[t->op[i].rule].fd);
-		if (IS_ERR(ctx)) {
-			ret = PTR_ERR(ctx);
+	for (i = 0; i < t->end[VIREO_WRITE]; i++) {
+		ret = get_op_eventfd(&t->op[i], rules);
+		if (ret)
 			goto err_table;
-		}
-		t->op[i].ctx = ctx;
 	}
 
 	kfree(rules);
@@ -230,7 +243,8 @@ struct vireo_region *vireo_region_get(struct vireo_vm *vm, unsigned long id)
 	return region;
 }
 
-static struct vireo_region *make_region(const struct vireo_io_add *add)
+static struct vireo_region *make_region(const struct vireo_vm *vm,
+					const struct vireo_io_add *add)
 {
 	struct vireo_region *region;
 	int ret;
@@ -250,7 +264,7 @@ static struct vireo_region *make_region(const struct vireo_io_add *add)
 		ret = PTR_ERR(region->rules);
 		goto err_free;
 	}
-	ret = alloc_area(region, add->ring_entries);
+	ret = alloc_area(region, shadow_bytes(add), add->ring_entries);
 	if (ret)
 		goto err_rules;
 	if (add->ring_entries && add->ring_fd != -1) {
@@ -265,8 +279,10 @@ static struct vireo_region *make_region(const struct vireo_io_add *add)
 	region->stats.bus = region->bus;
 	region->stats.addr = region->addr;
 	region->stats.len = region->len;
+	region->stats.ring_entries = add->ring_entries;
+	region->stats.area_bytes = (u64)region->nr_pages * PAGE_SIZE;
 	region->stats.enabled = &region->enabled;
-	ret = vireo_region_stats_init(&region->stats);
+	ret = vireo_region_stats_init(&region->stats, &vm->stats);
 	if (ret)
 		goto err_eventfd;
 
@@ -336,7 +352,7 @@ static int publish(struct vireo_vm *vm, struct vireo_region *region, u32 id)
 	ret = attach(vm, region);
 	if (ret)
 		goto out_unlock;
-	vireo_region_stats_add(&vm->stats, &region->stats, area_bytes(region));
+	vireo_region_stats_add(&vm->stats, &region->stats);
 
 	/* Into a reserved slot: needs no memory, cannot fail. */
 	WARN_ON_ONCE(xa_err(xa_store(&vm->regions, id, region, GFP_KERNEL)));
@@ -368,7 +384,7 @@ long vireo_io_add(void *object, union vireo_arg *arg, void __user *uarg)
 	if (ret)
 		return ret;
 
-	region = make_region(add);
+	region = make_region(vm, add);
 	if (IS_ERR(region))
 		return PTR_ERR(region);
 
@@ -403,13 +419,13 @@ static void del_region(struct vireo_vm *vm, struct vireo_region *region)
 
 	xa_erase(&vm->regions, region->stats.id);
 	detach(vm, region);
-	vireo_region_stats_del(&vm->stats, &region->stats, area_bytes(region));
+	vireo_region_stats_del(&vm->stats, &region->stats);
 	vireo_region_put(region);
 }
 
-static int check_id(const struct vireo_io_id *io_id)
+static int check_id(const struct vireo_io_id *io_id, u32 flags)
 {
-	return io_id->flags || io_id->reserved ? -EINVAL : 0;
+	return io_id->flags & ~flags || io_id->reserved ? -EINVAL : 0;
 }
 
 /**
@@ -426,7 +442,7 @@ long vireo_io_del(void *object, union vireo_arg *arg, void __user *uarg)
 	struct vireo_region *region;
 	int ret;
 
-	ret = check_id(&arg->io_id);
+	ret = check_id(&arg->io_id, 0);
 	if (ret)
 		return ret;
 
@@ -445,7 +461,7 @@ long vireo_io_del(void *object, union vireo_arg *arg, void __user *uarg)
  * @arg: struct vireo_io_id
  * @uarg: gets nothing
  *
- * Return: 0, also if the region serves already, or a negative errno.
+ * Return: 0, also if the region is already as wanted, or a negative errno.
  */
 long vireo_io_enable(void *object, union vireo_arg *arg, void __user *uarg)
 {
@@ -453,7 +469,7 @@ long vireo_io_enable(void *object, union vireo_arg *arg, void __user *uarg)
 	struct vireo_region *region;
 	int ret;
 
-	ret = check_id(&arg->io_id);
+	ret = check_id(&arg->io_id, VIREO_IO_DISABLED);
 	if (ret)
 		return ret;
 
@@ -461,10 +477,12 @@ long vireo_io_enable(void *object, union vireo_arg *arg, void __user *uarg)
 	if (!region)
 		return -ENOENT;
 	/*
-	 * Release: whoever sees it enabled sees the shadow page as the caller
-	 * filled it.
+	 * Release: whoever sees it enabled sees the shadow pages as the caller
+	 * filled them.
 	 */
-	smp_store_release(&region->enabled, true);
+	smp_store_release(&region->enabled,
+			  !(arg->io_id.flags & VIREO_IO_DISABLED));
+	trace_vireo_region_enable(&region->stats);
 	vireo_region_put(region);
 	return 0;
 }
@@ -484,30 +502,95 @@ void vireo_io_del_all(struct vireo_vm *vm)
 	mutex_unlock(&vm->lock);
 }
 
-static bool post(struct vireo_region *region, u16 vcpu, u32 off, u32 len,
-		 u64 data)
+static bool post(struct vireo_region *region, const struct vireo_op *op,
+		 u16 vcpu, u32 off, u32 len, u64 data)
 {
 	enum vireo_push pushed;
 
 	spin_lock(&region->ring_lock);
-	pushed = vireo_ring_push(&region->ring, off, len, vcpu, data);
+	pushed = vireo_rules_post(op, region->shadow, &region->ring, off, len,
+				  vcpu, data);
+	vireo_count_ring(&region->stats,
+			 min(region->ring.used, region->ring.mask + 1));
 	spin_unlock(&region->ring_lock);
 
 	if (pushed == VIREO_PUSH_SIGNAL && region->ring_ctx) {
-		this_cpu_inc(region->stats.counters->ring_signals);
+		vireo_count_signal(&region->stats, vcpu);
 		vireo_eventfd_signal(region->ring_ctx);
-	} else if (pushed == VIREO_PUSH_FULL) {
-		this_cpu_inc(region->stats.counters->ring_full);
 	}
 	return pushed != VIREO_PUSH_FULL;
 }
 
 /*
- * Any write.  Apart, so that the common one, which only stores, saves no
- * registers for what this one calls.
+ * What is slow by itself, any access, and the common ones that only load or
+ * store: apart, so that each saves no registers for what only another calls.
+ * What is apart returns what became of the access.
  */
-static noinline bool write_any(struct vireo_region *region, u16 vcpu, u32 off,
-			       u32 len, const void *val)
+
+/* Counts an access that goes to user space. */
+static __always_inline enum vireo_outcome
+pass(struct vireo_region *region, u32 vcpu, enum vireo_dir dir, u32 len)
+{
+	enum vireo_outcome why = VIREO_OUT_NO_RULE;
+
+	if (!READ_ONCE(region->enabled))
+		why = VIREO_OUT_OFF;
+	else if (len - 1 > 7 || !vireo_width_ok(len))
+		why = VIREO_OUT_WIDTH;
+	vireo_count_passed(&region->stats, vcpu, dir, why);
+	return why;
+}
+
+static noinline bool read_slow(struct vireo_region *region,
+			       const struct vireo_op *op, u32 off, u32 len,
+			       void *val)
+{
+	bool signal;
+
+	if (!vireo_rules_read_slow(op, region->shadow, off, len, val, &signal))
+		return false;
+	if (signal)
+		vireo_eventfd_signal(op->ctx);
+	return true;
+}
+
+static noinline enum vireo_outcome read_any(struct vireo_region *region,
+					    u32 vcpu, u32 off, u32 len,
+					    void *val, u32 begin)
+{
+	const struct vireo_op *op = NULL;
+
+	/* Acquire: pairs with vireo_io_enable(). */
+	if (likely(smp_load_acquire(&region->enabled)))
+		op = vireo_rules_read(region->rules, region->shadow, off, len,
+				      val);
+	if (!op || (vireo_op_is_slow(op) &&
+		    !read_slow(region, op, off, len, val)))
+		return pass(region, vcpu, VIREO_READ, len);
+
+	vireo_count_served(&region->stats, vcpu, VIREO_READ, op->type, begin);
+	return op->type;
+}
+
+static noinline bool write_slow(struct vireo_region *region,
+				const struct vireo_op *op, u32 vcpu, u32 off,
+				u32 len, u64 data)
+{
+	bool signal = false, done;
+
+	if (op->action == VIREO_ACT_POST)
+		return post(region, op, vcpu, off, len, data);
+
+	done = vireo_rules_write_slow(op, region->shadow, off, len, data,
+				      &signal);
+	if (signal)
+		vireo_eventfd_signal(op->ctx);
+	return done;
+}
+
+static noinline enum vireo_outcome write_any(struct vireo_region *region,
+					     u32 vcpu, u32 off, u32 len,
+					     const void *val, u32 begin)
 {
 	const struct vireo_op *op = NULL;
 
@@ -515,15 +598,45 @@ static noinline bool write_any(struct vireo_region *region, u16 vcpu, u32 off,
 	if (likely(smp_load_acquire(&region->enabled)))
 		op = vireo_rules_write(region->rules, region->shadow, off, len,
 				       val);
-	if (op && op->action == VIREO_ACT_POST &&
-	    !post(region, vcpu, off, len, vireo_load(val, len)))
-		op = NULL;
-	else if (op && op->action == VIREO_ACT_EVENT)
+	if (!op)
+		return pass(region, vcpu, VIREO_WRITE, len);
+	if (vireo_op_is_slow(op) &&
+	    !write_slow(region, op, vcpu, off, len, vireo_load(val, len))) {
+		if (op->action != VIREO_ACT_POST)
+			return pass(region, vcpu, VIREO_WRITE, len);
+		vireo_count_passed(&region->stats, vcpu, VIREO_WRITE,
+				   VIREO_OUT_RING_FULL);
+		trace_vireo_ring_full(&region->stats, vcpu);
+		return VIREO_OUT_RING_FULL;
+	}
+	if (op->action == VIREO_ACT_EVENT)
 		vireo_eventfd_signal(op->ctx);
 
-	vireo_count(region->stats.counters, VIREO_WRITE,
-		    op ? op->type : VIREO_OUT_PASSED);
-	return op;
+	vireo_count_served(&region->stats, vcpu, VIREO_WRITE, op->type, begin);
+	return op->type;
+}
+
+/* While somebody traces: others pay one no-op for it. */
+static noinline bool read_traced(struct vireo_region *region, u32 vcpu,
+				 u64 addr, u32 len, void *val)
+{
+	enum vireo_outcome out = read_any(region, vcpu, addr - region->addr,
+					  len, val, vireo_count_begin());
+	bool served = vireo_served(out);
+
+	vireo_trace_read(&region->stats, vcpu, addr, len, served ? val : NULL,
+			 out);
+	return served;
+}
+
+static noinline bool write_traced(struct vireo_region *region, u32 vcpu,
+				  u64 addr, u32 len, const void *val)
+{
+	enum vireo_outcome out = write_any(region, vcpu, addr - region->addr,
+					   len, val, vireo_count_begin());
+
+	vireo_trace_write(&region->stats, vcpu, addr, len, val, out);
+	return vireo_served(out);
 }
 
 /**
@@ -534,23 +647,29 @@ static noinline bool write_any(struct vireo_region *region, u16 vcpu, u32 off,
  * @len: bytes; any number
  * @val: where to put the data
  *
- * In the vCPU's thread.
+ * In the thread that runs the vCPU.
  *
  * Return: whether it was served; if not, @val is untouched.
  */
 bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr, u32 len,
 		       void *val)
 {
-	const struct vireo_op *op = NULL;
+	u32 off = addr - region->addr;
+	u32 begin, type = 0;
 
+	if (tracepoint_enabled(vireo_read))
+		return read_traced(region, vcpu, addr, len, val);
+
+	begin = vireo_count_begin();
 	/* Acquire: pairs with vireo_io_enable(). */
 	if (likely(smp_load_acquire(&region->enabled)))
-		op = vireo_rules_read(region->rules, region->shadow,
-				      addr - region->addr, len, val);
-
-	vireo_count(region->stats.counters, VIREO_READ,
-		    op ? op->type : VIREO_OUT_PASSED);
-	return op;
+		type = vireo_rules_load(region->rules, region->shadow, off, len,
+					val);
+	if (!type)
+		return vireo_served(
+			read_any(region, vcpu, off, len, val, begin));
+	vireo_count_served(&region->stats, vcpu, VIREO_READ, type, begin);
+	return true;
 }
 
 /**
@@ -561,7 +680,7 @@ bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr, u32 len,
  * @len: bytes; any number
  * @val: the data
  *
- * In the vCPU's thread.
+ * In the thread that runs the vCPU.
  *
  * Return: whether it was served.
  */
@@ -569,13 +688,19 @@ bool vireo_region_write(struct vireo_region *region, u16 vcpu, u64 addr,
 			u32 len, const void *val)
 {
 	u32 off = addr - region->addr;
+	u32 begin, type = 0;
 
+	if (tracepoint_enabled(vireo_write))
+		return write_traced(region, vcpu, addr, len, val);
+
+	begin = vireo_count_begin();
 	/* Acquire: pairs with vireo_io_enable(). */
-	if (likely(smp_load_acquire(&region->enabled)) &&
-	    vireo_rules_store(region->rules, region->shadow, off, len, val)) {
-		vireo_count(region->stats.counters, VIREO_WRITE,
-			    VIREO_OUT_SHADOW);
-		return true;
-	}
-	return write_any(region, vcpu, off, len, val);
+	if (likely(smp_load_acquire(&region->enabled)))
+		type = vireo_rules_store(region->rules, region->shadow, off,
+					 len, val);
+	if (!type)
+		return vireo_served(
+			write_any(region, vcpu, off, len, val, begin));
+	vireo_count_served(&region->stats, vcpu, VIREO_WRITE, type, begin);
+	return true;
 }

@@ -110,7 +110,8 @@ static long vireo_info(void *unused, union vireo_arg *arg, void __user *uarg)
 		.exit_path = vireo_exit_path,
 		.caps = VIREO_CAP_RULE_SHADOW | VIREO_CAP_RULE_CONST |
 			VIREO_CAP_RULE_POST | VIREO_CAP_RULE_EVENT |
-			VIREO_CAP_RULE_INDEXED | VIREO_CAP_VCPU,
+			VIREO_CAP_RULE_INDEXED | VIREO_CAP_RULE_CLOCK |
+			VIREO_CAP_RULE_CLEAR | VIREO_CAP_STATS | VIREO_CAP_VCPU,
 		.max_regions = VIREO_MAX_REGIONS,
 		.max_rules = VIREO_MAX_RULES,
 		.max_ring = VIREO_MAX_RING,

@@ -15,7 +15,7 @@
  *  2 vireo_vm.lock           mutex     adding and removing regions and vCPUs
  *  3 kvm->slots_lock         mutex     KVM's; the bus arrays and
  *                                      vireo_bus_dev.attached
- *  4 vireo_stats_lock        mutex     debugfs/stats.c: lists, retired sums
+ *  4 those of debugfs/stats.h
  *  5 vireo_vm.regions' lock  spinlock  from id to region; a lookup takes its
  *                                      reference under it
  *  6 vireo_region.ring_lock  spinlock  the producer side of the POST ring
@@ -91,6 +91,7 @@ struct vireo_vm {
  * @hint: by bus, where the last search for a region ended; protected by @lock
  * @data: of the write that is being served; protected by @lock
  * @page: what the owner counts, written by it at any time
+ * @stats: statistics, which are that
  * @lock: held while it runs
  * @link: in vireo_vm.vcpus
  * @run_pages: pinned pages of @run and @io_data
@@ -105,6 +106,7 @@ struct vireo_vcpu {
 	unsigned int hint[2];
 	u64 data;
 	const struct vireo_vcpu_page *page;
+	struct vireo_vcpu_stats stats;
 	struct mutex lock;
 	struct list_head link;
 	struct page *run_pages[2];
@@ -115,18 +117,18 @@ struct vireo_vcpu {
  * struct vireo_region - an I/O region
  * @addr: first address
  * @len: bytes
- * @enabled: whether it serves; set once
+ * @enabled: whether it serves
  * @rules: the compiled rules; owned
- * @shadow: the shadow page, written by the owner of the VM at any time
+ * @shadow: the shadow pages, written by the owner of the VM at any time
  * @ring: the POST ring, if there is one; protected by @ring_lock
  * @ring_lock: serializes vCPUs that post
  * @ring_ctx: signalled when the ring turns non-empty, or NULL; owns a reference
- * @stats: statistics; @stats.counters is what the hot path adds to
+ * @stats: statistics
  * @kref: held by vireo_vm.regions and by a lookup
  * @bus: VIREO_BUS_*
  * @bus_dev: bus entry: its handle while vCPUs can reach the region
  * @area: kernel mapping of @pages
- * @pages: shadow page and ring; owns a reference to each, as do mappings
+ * @pages: shadow pages and ring; owns a reference to each, as do mappings
  * @nr_pages: pages in @pages
  * @name: as given
  *
@@ -161,6 +163,7 @@ union vireo_arg {
 	struct vireo_io_add io_add;
 	struct vireo_io_id io_id;
 	struct vireo_vcpu_create vcpu_create;
+	struct vireo_stats stats;
 };
 
 /**

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common.h"
+#include "guest.h"
 
 int vireo_open(void)
 {
@@ -45,6 +46,7 @@ int vireo_vm_open(int dev, int kvm_vm, const char *name)
 	struct vireo_vm_create create = {
 		.size = sizeof(create),
 		.kvm_fd = kvm_vm,
+		.vcpus = GUEST_MAX_VCPUS,
 	};
 
 	snprintf(create.name, sizeof(create.name), "%s", name);
@@ -89,9 +91,25 @@ int io_enable(int vm, uint32_t id)
 	return IOCTL(vm, VIREO_IO_ENABLE, &arg);
 }
 
+int io_disable(int vm, uint32_t id)
+{
+	struct vireo_io_id arg = {
+		.size = sizeof(arg), .flags = VIREO_IO_DISABLED, .id = id,
+	};
+
+	return IOCTL(vm, VIREO_IO_ENABLE, &arg);
+}
+
 int area_map(int vm, uint32_t id, uint32_t ring_entries, struct area *area)
 {
-	size_t size = VIREO_SHADOW_SIZE;
+	return area_map_pages(vm, id, 1, ring_entries, area);
+}
+
+int area_map_pages(int vm, uint32_t id, uint32_t shadow_pages,
+		   uint32_t ring_entries, struct area *area)
+{
+	const size_t shadow = (size_t)shadow_pages * VIREO_SHADOW_SIZE;
+	size_t size = shadow;
 	void *p;
 
 	if (ring_entries)
@@ -105,8 +123,7 @@ int area_map(int vm, uint32_t id, uint32_t ring_entries, struct area *area)
 		return -errno;
 	area->shadow = p;
 	area->ring = ring_entries ?
-			     (struct vireo_ring *)(area->shadow +
-						   VIREO_SHADOW_SIZE) : NULL;
+		(struct vireo_ring *)(area->shadow + shadow) : NULL;
 	area->size = size;
 	return 0;
 }

@@ -34,6 +34,7 @@ struct vireo_io_add io_template(uint32_t bus, uint64_t addr, uint64_t len,
 int io_add(int vm, struct vireo_io_add *add);
 int io_del(int vm, uint32_t id);
 int io_enable(int vm, uint32_t id);
+int io_disable(int vm, uint32_t id);
 
 /* A region's area. */
 struct area {
@@ -43,6 +44,8 @@ struct area {
 };
 
 int area_map(int vm, uint32_t id, uint32_t ring_entries, struct area *area);
+int area_map_pages(int vm, uint32_t id, uint32_t shadow_pages,
+		   uint32_t ring_entries, struct area *area);
 void area_unmap(struct area *area);
 /* Takes one post; whether there was one. */
 bool ring_take(struct vireo_ring *ring, struct vireo_post *post);
