@@ -651,8 +651,8 @@ static noinline bool write_traced(struct vireo_region *region, u32 vcpu,
  *
  * Return: whether it was served; if not, @val is untouched.
  */
-bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr,
-		       u32 len, void *val)
+bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr, u32 len,
+		       void *val)
 {
 	u32 off = addr - region->addr;
 	u32 begin, type = 0;
