@@ -507,6 +507,17 @@ static noinline bool read_slow(struct vireo_region *region,
 	return count(region, VIREO_READ, done != VIREO_DONE_NOT ? op : NULL);
 }
 
+static noinline bool read_clock(struct vireo_region *region,
+				const struct vireo_op *op, u32 off, u32 len,
+				void *val)
+{
+	u64 v = vireo_clock_read(op, region->shadow, off);
+
+	vireo_copy(val, &v, len);
+	vireo_count(region->stats.counters, VIREO_READ, VIREO_OUT_CLOCK);
+	return true;
+}
+
 static noinline bool read_any(struct vireo_region *region,
 			      const struct vireo_op *op, u32 off, u32 len,
 			      void *val)
@@ -581,17 +592,21 @@ bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr, u32 len,
 {
 	const struct vireo_rules *rules = region->rules;
 	u32 off = addr - region->addr;
+	const struct vireo_op *op;
 	u32 type;
 
 	/* Acquire: pairs with vireo_io_enable(). */
 	if (unlikely(!smp_load_acquire(&region->enabled)))
 		return count(region, VIREO_READ, NULL);
 	type = vireo_rules_load(rules, region->shadow, off, len, val);
-	if (!type)
-		return read_any(region, vireo_first_op(rules, VIREO_READ, off),
-				off, len, val);
-	vireo_count(region->stats.counters, VIREO_READ, type);
-	return true;
+	if (likely(type)) {
+		vireo_count(region->stats.counters, VIREO_READ, type);
+		return true;
+	}
+	op = vireo_first_op(rules, VIREO_READ, off);
+	if (vireo_quick_is(rules, VIREO_READ, off, len, VIREO_ACT_CLOCK))
+		return read_clock(region, op, off, len, val);
+	return read_any(region, op, off, len, val);
 }
 
 /**
@@ -611,16 +626,19 @@ bool vireo_region_write(struct vireo_region *region, u16 vcpu, u64 addr,
 {
 	const struct vireo_rules *rules = region->rules;
 	u32 off = addr - region->addr;
+	const struct vireo_op *op;
 	u32 type;
 
 	/* Acquire: pairs with vireo_io_enable(). */
 	if (unlikely(!smp_load_acquire(&region->enabled)))
 		return count(region, VIREO_WRITE, NULL);
 	type = vireo_rules_store(rules, region->shadow, off, len, val);
-	if (!type)
-		return write_any(region, vcpu,
-				 vireo_first_op(rules, VIREO_WRITE, off), off,
-				 len, val);
-	vireo_count(region->stats.counters, VIREO_WRITE, type);
-	return true;
+	if (likely(type)) {
+		vireo_count(region->stats.counters, VIREO_WRITE, type);
+		return true;
+	}
+	op = vireo_first_op(rules, VIREO_WRITE, off);
+	if (vireo_quick_is(rules, VIREO_WRITE, off, len, VIREO_ACT_POST))
+		return write_post(region, vcpu, op, off, len, val);
+	return write_any(region, vcpu, op, off, len, val);
 }

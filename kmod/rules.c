@@ -222,14 +222,12 @@ static void add_end(struct vireo_rules *t, enum vireo_dir dir)
 	op->action = VIREO_ACT_PASS;
 }
 
-/* The widths of accesses to @off that a plain load or store covers. */
-static u8 quick_widths(const struct vireo_op *op, u32 off)
+/* The widths of accesses to @off that an op covers. */
+static u8 covered_widths(const struct vireo_op *op, u32 off)
 {
 	u8 widths = 0;
 	u32 len;
 
-	if (op->action != VIREO_ACT_LOAD && op->action != VIREO_ACT_STORE)
-		return 0;
 	for (len = 1; len <= 8; len *= 2)
 		if (vireo_op_covers(op, off - op->offset, len))
 			widths |= len;
@@ -249,7 +247,13 @@ static void build_quick(struct vireo_rules *t, enum vireo_dir dir)
 				break;
 		op = &t->op[i];
 		q->op = (u8 *)op - (u8 *)t;
-		q->widths = quick_widths(op, off);
+		q->covers = covered_widths(op, off);
+		if (op->action == VIREO_ACT_LOAD ||
+		    op->action == VIREO_ACT_STORE)
+			q->widths = q->covers;
+		else
+			q->widths = 0;
+		q->action = op->action;
 		q->shadow = op->shadow + (off - op->offset);
 		q->type = op->type;
 	}
@@ -328,15 +332,6 @@ static bool update(u8 *p, u32 len, u64 keep, u64 set, u64 *was)
 	}
 }
 
-/* ktime_get_ns() never goes back, whichever CPU asks. */
-static u64 clock_read(const struct vireo_op *op, const u8 *shadow, u32 dist)
-{
-	u64 ns =
-		ktime_get_ns() + READ_ONCE(*(const u64 *)(shadow + op->shadow));
-
-	return (mul_u64_u64_shr(ns, op->value, 64) & op->mask) >> (dist * 8);
-}
-
 /**
  * vireo_store_bits() - store what the mask of a WRITE_THROUGH lets through
  * @op: the op
@@ -380,14 +375,14 @@ bool vireo_store_bits(const struct vireo_op *op, u8 *shadow, u32 off, u32 len,
 enum vireo_done vireo_rules_read_slow(const struct vireo_op *op, u8 *shadow,
 				      u32 off, u32 len, void *val)
 {
-	u32 dist = off - op->offset;
+	u8 *p = shadow + op->shadow + (off - op->offset);
 	u64 v;
 
 	if (op->action == VIREO_ACT_CLOCK)
-		v = clock_read(op, shadow, dist);
+		v = vireo_clock_read(op, shadow, off);
 	else if (!(op->flags & VIREO_RULE_READ_CLEAR))
-		v = vireo_load(shadow + op->shadow + dist, len);
-	else if (!update(shadow + op->shadow + dist, len, 0, 0, &v))
+		v = vireo_load(p, len);
+	else if (!update(p, len, 0, 0, &v))
 		return VIREO_DONE_NOT;
 
 	vireo_copy(val, &v, len);

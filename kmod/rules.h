@@ -91,14 +91,17 @@ struct vireo_op {
  *      the start of struct vireo_rules
  * @shadow: of the offset, in the shadow pages
  * @widths: of accesses for which @op is a LOAD or a STORE that covers them
+ * @covers: of accesses that @op covers
  * @type: VIREO_RULE_* of @op, for counting
+ * @action: of @op
  */
 struct vireo_quick {
 	u16 op;
 	u16 shadow;
 	u8 widths;
+	u8 covers;
 	u8 type;
-	u16 pad; /* to a size that is quick to index by */
+	u8 action;
 };
 
 /**
@@ -370,6 +373,46 @@ vireo_rules_write(const struct vireo_op *op, u8 *shadow, u32 off, u32 len,
 			continue;
 		return op;
 	}
+}
+
+/**
+ * vireo_quick_is() - is it known at once what decides?
+ * @t: the region's table
+ * @dir: direction of the access
+ * @off: from the start of the region
+ * @len: bytes; any number
+ * @action: an action that decides whatever its op covers
+ *
+ * Return: whether vireo_first_op() does, by @action.
+ */
+static __always_inline bool vireo_quick_is(const struct vireo_rules *t,
+					   enum vireo_dir dir, u32 off, u32 len,
+					   enum vireo_action action)
+{
+	const struct vireo_quick *q = &t->quick[dir][off];
+
+	return likely(off < VIREO_RULES_INDEXED) && q->action == action &&
+	       (q->covers & len) && vireo_width_ok(len);
+}
+
+/**
+ * vireo_clock_read() - carry out a CLOCK
+ * @op: from vireo_rules_read(), or of vireo_quick_is()
+ * @shadow: the region's shadow pages
+ * @off: from the start of the region
+ *
+ * ktime_get_ns() never goes back, whichever CPU asks.
+ *
+ * Return: the bytes of the counter from @off on.
+ */
+static __always_inline u64 vireo_clock_read(const struct vireo_op *op,
+					    const u8 *shadow, u32 off)
+{
+	u64 ns =
+		ktime_get_ns() + READ_ONCE(*(const u64 *)(shadow + op->shadow));
+	u64 count = mul_u64_u64_shr(ns, op->value, 64) & op->mask;
+
+	return count >> ((off - op->offset) * 8);
 }
 
 static __always_inline bool vireo_op_is_slow(const struct vireo_op *op)
