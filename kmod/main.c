@@ -172,7 +172,8 @@ static int choose_exit_path(void)
 		vireo_exit_path = VIREO_EXIT_PATH_OFF;
 		vireo_exit_path_why = "exit_path=off was given";
 	} else {
-		pr_err("exit_path=%s: must be auto, bus, run or off\n", exit_path);
+		pr_err("exit_path=%s: must be auto, bus, run or off\n",
+		       exit_path);
 		return -EINVAL;
 	}
 	return 0;

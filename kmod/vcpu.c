@@ -54,7 +54,7 @@ static int vireo_vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 
 	vireo_vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTDUMP, VM_MAYEXEC);
 	/* Fails with -ENXIO if the mapping is longer than a page. */
-	ret = vm_map_pages_zero(vma, &vcpu->page, 1);
+	ret = vm_map_pages_zero(vma, &vcpu->page_page, 1);
 	if (!ret)
 		vma_set_file(vma, vcpu->vm->area_file);
 	return ret;
@@ -62,18 +62,10 @@ static int vireo_vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 
 static void free_vcpu(struct vireo_vcpu *vcpu)
 {
-	put_page(vcpu->page);
+	put_page(vcpu->page_page);
 	unpin_user_pages(vcpu->run_pages, ARRAY_SIZE(vcpu->run_pages));
 	fput(vcpu->kvm_file);
 	kfree(vcpu);
-}
-
-static void remove_from_vm(struct vireo_vm *vm, struct vireo_vcpu *vcpu)
-{
-	vireo_vcpu_stats_del(&vcpu->stats);
-	mutex_lock(&vm->lock);
-	list_del(&vcpu->link);
-	mutex_unlock(&vm->lock);
 }
 
 static int vireo_vcpu_release(struct inode *inode, struct file *file)
@@ -81,7 +73,10 @@ static int vireo_vcpu_release(struct inode *inode, struct file *file)
 	struct vireo_vcpu *vcpu = file->private_data;
 	struct vireo_vm *vm = vcpu->vm;
 
-	remove_from_vm(vm, vcpu);
+	vireo_vcpu_stats_del(&vcpu->stats);
+	mutex_lock(&vm->lock);
+	list_del(&vcpu->link);
+	mutex_unlock(&vm->lock);
 	free_vcpu(vcpu);
 	vireo_vm_put(vm);
 	return 0;
@@ -158,13 +153,12 @@ static struct vireo_vcpu *make_vcpu(struct vireo_vm *vm,
 	vcpu->run = page_address(vcpu->run_pages[0]);
 	vcpu->io_data = page_address(vcpu->run_pages[1]);
 
-	vcpu->page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	if (!vcpu->page) {
+	vcpu->page_page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (!vcpu->page_page) {
 		ret = -ENOMEM;
 		goto err_unpin;
 	}
-	vcpu->stats.id = vcpu->id;
-	vcpu->stats.page = page_address(vcpu->page);
+	vcpu->page = page_address(vcpu->page_page);
 	return vcpu;
 
 err_unpin:
@@ -188,8 +182,6 @@ static int add_to_vm(struct vireo_vm *vm, struct vireo_vcpu *vcpu)
 	if (!ret)
 		list_add_tail(&vcpu->link, &vm->vcpus);
 	mutex_unlock(&vm->lock);
-	if (!ret)
-		vireo_vcpu_stats_add(&vm->stats, &vcpu->stats);
 	return ret;
 }
 
@@ -220,6 +212,9 @@ long vireo_vcpu_create(void *object, union vireo_arg *arg, void __user *uarg)
 	if (ret)
 		goto err_free;
 	vireo_vm_get(vm);
+	vcpu->stats.id = vcpu->id;
+	vcpu->stats.page = vcpu->page;
+	vireo_vcpu_stats_add(&vm->stats, &vcpu->stats);
 
 	/* Publishes: another thread may close it before this returns. */
 	ret = anon_inode_getfd("[vireo-vcpu]", &vireo_vcpu_fops, vcpu,
@@ -229,8 +224,11 @@ long vireo_vcpu_create(void *object, union vireo_arg *arg, void __user *uarg)
 	return ret;
 
 err_del:
+	vireo_vcpu_stats_del(&vcpu->stats);
 	vireo_vm_put(vm);
-	remove_from_vm(vm, vcpu);
+	mutex_lock(&vm->lock);
+	list_del(&vcpu->link);
+	mutex_unlock(&vm->lock);
 err_free:
 	free_vcpu(vcpu);
 	return ret;

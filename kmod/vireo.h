@@ -90,11 +90,12 @@ struct vireo_vm {
  * @id: the vCPU's id
  * @hint: by bus, where the last search for a region ended; protected by @lock
  * @data: of the write that is being served; protected by @lock
- * @stats: statistics: what the owner counts
+ * @page: what the owner counts, written by it at any time
+ * @stats: statistics, which are that
  * @lock: held while it runs
  * @link: in vireo_vm.vcpus
  * @run_pages: pinned pages of @run and @io_data
- * @page: what @stats shows; owns a reference, as do mappings
+ * @page_page: page of @page; owns a reference, as do mappings
  */
 struct vireo_vcpu {
 	struct vireo_vm *vm;
@@ -104,11 +105,12 @@ struct vireo_vcpu {
 	u32 id;
 	unsigned int hint[2];
 	u64 data;
+	const struct vireo_vcpu_page *page;
 	struct vireo_vcpu_stats stats;
 	struct mutex lock;
 	struct list_head link;
 	struct page *run_pages[2];
-	struct page *page;
+	struct page *page_page;
 };
 
 /**
@@ -160,8 +162,8 @@ union vireo_arg {
 	struct vireo_vm_create vm_create;
 	struct vireo_io_add io_add;
 	struct vireo_io_id io_id;
-	struct vireo_stats stats;
 	struct vireo_vcpu_create vcpu_create;
+	struct vireo_stats stats;
 };
 
 /**

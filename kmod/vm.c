@@ -63,13 +63,14 @@ out:
 }
 
 static const struct vireo_ioctl vireo_vm_ioctls[] = {
-	VIREO_IOCTL(VIREO_IO_ADD, vireo_io_add, struct vireo_io_add, shadow_pages),
+	VIREO_IOCTL(VIREO_IO_ADD, vireo_io_add, struct vireo_io_add,
+		    shadow_pages),
 	VIREO_IOCTL(VIREO_IO_DEL, vireo_io_del, struct vireo_io_id, reserved),
 	VIREO_IOCTL(VIREO_IO_ENABLE, vireo_io_enable, struct vireo_io_id,
 		    reserved),
-	VIREO_IOCTL(VIREO_STATS, vireo_vm_stats, struct vireo_stats, reserved),
 	VIREO_IOCTL(VIREO_VCPU_CREATE, vireo_vcpu_create,
 		    struct vireo_vcpu_create, run),
+	VIREO_IOCTL(VIREO_STATS, vireo_vm_stats, struct vireo_stats, reserved),
 };
 
 static long vireo_vm_ioctl(struct file *file, unsigned int cmd,

@@ -111,7 +111,6 @@ struct accel_ops {
 	int (*coalesce)(struct accel *accel, enum bus_kind bus, uint64_t addr,
 			uint32_t len, bool remove);
 	bool (*coalesce_flush)(struct accel *accel);
-
 };
 
 /* Each backend's struct begins with this. */

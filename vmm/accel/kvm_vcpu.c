@@ -207,7 +207,8 @@ static void count_exit(struct vireo_vcpu_page *page, uint32_t reason)
 static void count_time(struct vireo_vcpu_page *page, uint64_t cycles)
 {
 	/* The highest bit, counted from 1; 0 of none. */
-	unsigned int bucket = 63U ^ (unsigned int)__builtin_clzll(cycles << 1 | 1);
+	unsigned int bucket = 63U ^
+			      (unsigned int)__builtin_clzll(cycles << 1 | 1);
 
 	if (bucket >= VIREO_NR_BUCKETS)
 		bucket = VIREO_NR_BUCKETS - 1;
