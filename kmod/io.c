@@ -3,10 +3,10 @@
  * I/O regions: adding, removing, serving.
  *
  * Life of a region: built without locks from what user space gave; published
- * under vireo_vm.lock, first to vCPUs (vireo_bus_add), last to mmap and to
- * other ioctls (vireo_vm.regions); removed in the opposite order.  When
- * vireo_bus_del() returned no vCPU is in it any more.  Mappings of its area
- * hold the pages and nothing else.
+ * under vireo_vm.lock, first to vCPUs (attach), last to mmap and to other
+ * ioctls (vireo_vm.regions); removed in the opposite order.  When detach()
+ * returned no vCPU is in it any more.  Mappings of its area hold the pages and
+ * nothing else.
  */
 #include <linux/eventfd.h>
 #include <linux/fs.h>
@@ -17,7 +17,8 @@
 #include <linux/vmalloc.h>
 
 #include "compat.h"
-#include "vireo.h"
+#include "table.h"
+#include "trace.h"
 
 static_assert(VIREO_OUT_SHADOW == VIREO_RULE_SHADOW &&
 	      VIREO_OUT_CONST == VIREO_RULE_CONST &&
@@ -26,11 +27,6 @@ static_assert(VIREO_OUT_SHADOW == VIREO_RULE_SHADOW &&
 	      VIREO_OUT_INDEXED == VIREO_RULE_INDEXED &&
 	      VIREO_OUT_CLOCK == VIREO_RULE_CLOCK &&
 	      VIREO_OUT_CLEAR == VIREO_RULE_CLEAR);
-
-static u64 area_bytes(const struct vireo_region *region)
-{
-	return (u64)region->nr_pages * PAGE_SIZE;
-}
 
 static struct eventfd_ctx *eventfd_get(int fd)
 {
@@ -247,7 +243,8 @@ struct vireo_region *vireo_region_get(struct vireo_vm *vm, unsigned long id)
 	return region;
 }
 
-static struct vireo_region *make_region(const struct vireo_io_add *add)
+static struct vireo_region *make_region(const struct vireo_vm *vm,
+					const struct vireo_io_add *add)
 {
 	struct vireo_region *region;
 	int ret;
@@ -282,8 +279,10 @@ static struct vireo_region *make_region(const struct vireo_io_add *add)
 	region->stats.bus = region->bus;
 	region->stats.addr = region->addr;
 	region->stats.len = region->len;
+	region->stats.ring_entries = add->ring_entries;
+	region->stats.area_bytes = (u64)region->nr_pages * PAGE_SIZE;
 	region->stats.enabled = &region->enabled;
-	ret = vireo_region_stats_init(&region->stats);
+	ret = vireo_region_stats_init(&region->stats, &vm->stats);
 	if (ret)
 		goto err_eventfd;
 
@@ -315,11 +314,33 @@ static bool overlaps(struct vireo_vm *vm, const struct vireo_region *region)
 	return false;
 }
 
+/* Lets vCPUs reach the region, by the exit path's entry. */
+static int attach(struct vireo_vm *vm, struct vireo_region *region)
+{
+	struct vireo_bus_dev *bus_dev;
+
+	if (vireo_exit_path_used() == VIREO_EXIT_PATH_RUN)
+		return vireo_table_add(vm, region);
+
+	bus_dev = vireo_bus_add(vm->kvm_file, region);
+	if (IS_ERR(bus_dev))
+		return PTR_ERR(bus_dev);
+	region->bus_dev = bus_dev;
+	return 0;
+}
+
+static void detach(struct vireo_vm *vm, struct vireo_region *region)
+{
+	if (region->bus_dev)
+		vireo_bus_del(vm->kvm_file, region->bus_dev);
+	else
+		vireo_table_del(vm, region);
+}
+
 /* Makes the region reachable, under an id that is reserved for it. */
 static int publish(struct vireo_vm *vm, struct vireo_region *region, u32 id)
 {
-	struct vireo_bus_dev *bus_dev;
-	int ret = 0;
+	int ret;
 
 	mutex_lock(&vm->lock);
 	if (overlaps(vm, region)) {
@@ -328,13 +349,10 @@ static int publish(struct vireo_vm *vm, struct vireo_region *region, u32 id)
 	}
 
 	region->stats.id = id;
-	bus_dev = vireo_bus_add(vm->kvm_file, region);
-	if (IS_ERR(bus_dev)) {
-		ret = PTR_ERR(bus_dev);
+	ret = attach(vm, region);
+	if (ret)
 		goto out_unlock;
-	}
-	region->bus_dev = bus_dev;
-	vireo_region_stats_add(&vm->stats, &region->stats, area_bytes(region));
+	vireo_region_stats_add(&vm->stats, &region->stats);
 
 	/* Into a reserved slot: needs no memory, cannot fail. */
 	WARN_ON_ONCE(xa_err(xa_store(&vm->regions, id, region, GFP_KERNEL)));
@@ -360,13 +378,13 @@ long vireo_io_add(void *object, union vireo_arg *arg, void __user *uarg)
 	u32 id;
 	int ret;
 
-	if (!vireo_bus_in_use())
+	if (vireo_exit_path_used() == VIREO_EXIT_PATH_OFF)
 		return -EOPNOTSUPP;
 	ret = check_add(add);
 	if (ret)
 		return ret;
 
-	region = make_region(add);
+	region = make_region(vm, add);
 	if (IS_ERR(region))
 		return PTR_ERR(region);
 
@@ -400,8 +418,8 @@ static void del_region(struct vireo_vm *vm, struct vireo_region *region)
 	lockdep_assert_held(&vm->lock);
 
 	xa_erase(&vm->regions, region->stats.id);
-	vireo_bus_del(vm->kvm_file, region->bus_dev);
-	vireo_region_stats_del(&vm->stats, &region->stats, area_bytes(region));
+	detach(vm, region);
+	vireo_region_stats_del(&vm->stats, &region->stats);
 	vireo_region_put(region);
 }
 
@@ -464,6 +482,7 @@ long vireo_io_enable(void *object, union vireo_arg *arg, void __user *uarg)
 	 */
 	smp_store_release(&region->enabled,
 			  !(arg->io_id.flags & VIREO_IO_DISABLED));
+	trace_vireo_region_enable(&region->stats);
 	vireo_region_put(region);
 	return 0;
 }
@@ -481,164 +500,4 @@ void vireo_io_del_all(struct vireo_vm *vm)
 	xa_for_each(&vm->regions, id, region)
 		del_region(vm, region);
 	mutex_unlock(&vm->lock);
-}
-
-static bool count(struct vireo_region *region, enum vireo_dir dir,
-		  const struct vireo_op *op)
-{
-	vireo_count(region->stats.counters, dir,
-		    op ? op->type : VIREO_OUT_PASSED);
-	return op;
-}
-
-/*
- * Serving an access, apart by what it needs: what is common saves no registers
- * for what is rare.  All are in the vCPU's thread.
- */
-static noinline bool read_slow(struct vireo_region *region,
-			       const struct vireo_op *op, u32 off, u32 len,
-			       void *val)
-{
-	enum vireo_done done;
-
-	done = vireo_rules_read_slow(op, region->shadow, off, len, val);
-	if (done == VIREO_DONE_SIGNAL)
-		vireo_eventfd_signal(op->ctx);
-	return count(region, VIREO_READ, done != VIREO_DONE_NOT ? op : NULL);
-}
-
-static noinline bool read_clock(struct vireo_region *region,
-				const struct vireo_op *op, u32 off, u32 len,
-				void *val)
-{
-	u64 v = vireo_clock_read(op, region->shadow, off);
-
-	vireo_copy(val, &v, len);
-	vireo_count(region->stats.counters, VIREO_READ, VIREO_OUT_CLOCK);
-	return true;
-}
-
-static noinline bool read_any(struct vireo_region *region,
-			      const struct vireo_op *op, u32 off, u32 len,
-			      void *val)
-{
-	op = vireo_rules_read(op, region->shadow, off, len, val);
-	if (op && vireo_op_is_slow(op))
-		return read_slow(region, op, off, len, val);
-	return count(region, VIREO_READ, op);
-}
-
-static noinline bool write_post(struct vireo_region *region, u16 vcpu,
-				const struct vireo_op *op, u32 off, u32 len,
-				const void *val)
-{
-	enum vireo_push pushed;
-
-	spin_lock(&region->ring_lock);
-	pushed = vireo_rules_post(op, region->shadow, &region->ring, off, len,
-				  vcpu, vireo_load(val, len));
-	spin_unlock(&region->ring_lock);
-
-	if (pushed == VIREO_PUSH_SIGNAL && region->ring_ctx) {
-		this_cpu_inc(region->stats.counters->ring_signals);
-		vireo_eventfd_signal(region->ring_ctx);
-	} else if (pushed == VIREO_PUSH_FULL) {
-		this_cpu_inc(region->stats.counters->ring_full);
-		op = NULL;
-	}
-	return count(region, VIREO_WRITE, op);
-}
-
-static noinline bool write_slow(struct vireo_region *region,
-				const struct vireo_op *op, u32 off, u32 len,
-				const void *val)
-{
-	enum vireo_done done = VIREO_DONE_SIGNAL;
-
-	if (op->action != VIREO_ACT_EVENT)
-		done = vireo_rules_write_slow(op, region->shadow, off, len,
-					      vireo_load(val, len));
-	if (done == VIREO_DONE_SIGNAL)
-		vireo_eventfd_signal(op->ctx);
-	return count(region, VIREO_WRITE, done != VIREO_DONE_NOT ? op : NULL);
-}
-
-static noinline bool write_any(struct vireo_region *region, u16 vcpu,
-			       const struct vireo_op *op, u32 off, u32 len,
-			       const void *val)
-{
-	op = vireo_rules_write(op, region->shadow, off, len, val);
-	if (op && op->action == VIREO_ACT_POST)
-		return write_post(region, vcpu, op, off, len, val);
-	if (op && vireo_op_is_slow(op))
-		return write_slow(region, op, off, len, val);
-	return count(region, VIREO_WRITE, op);
-}
-
-/**
- * vireo_region_read() - a guest's read of a region
- * @region: the region; the caller keeps it from going away
- * @vcpu: id of the vCPU
- * @addr: address
- * @len: bytes; any number
- * @val: where to put the data
- *
- * In the vCPU's thread.
- *
- * Return: whether it was served; if not, @val is untouched.
- */
-bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr, u32 len,
-		       void *val)
-{
-	const struct vireo_rules *rules = region->rules;
-	u32 off = addr - region->addr;
-	const struct vireo_op *op;
-	u32 type;
-
-	/* Acquire: pairs with vireo_io_enable(). */
-	if (unlikely(!smp_load_acquire(&region->enabled)))
-		return count(region, VIREO_READ, NULL);
-	type = vireo_rules_load(rules, region->shadow, off, len, val);
-	if (likely(type)) {
-		vireo_count(region->stats.counters, VIREO_READ, type);
-		return true;
-	}
-	op = vireo_first_op(rules, VIREO_READ, off);
-	if (vireo_quick_is(rules, VIREO_READ, off, len, VIREO_ACT_CLOCK))
-		return read_clock(region, op, off, len, val);
-	return read_any(region, op, off, len, val);
-}
-
-/**
- * vireo_region_write() - a guest's write to a region
- * @region: the region; the caller keeps it from going away
- * @vcpu: id of the vCPU
- * @addr: address
- * @len: bytes; any number
- * @val: the data
- *
- * In the vCPU's thread.
- *
- * Return: whether it was served.
- */
-bool vireo_region_write(struct vireo_region *region, u16 vcpu, u64 addr,
-			u32 len, const void *val)
-{
-	const struct vireo_rules *rules = region->rules;
-	u32 off = addr - region->addr;
-	const struct vireo_op *op;
-	u32 type;
-
-	/* Acquire: pairs with vireo_io_enable(). */
-	if (unlikely(!smp_load_acquire(&region->enabled)))
-		return count(region, VIREO_WRITE, NULL);
-	type = vireo_rules_store(rules, region->shadow, off, len, val);
-	if (likely(type)) {
-		vireo_count(region->stats.counters, VIREO_WRITE, type);
-		return true;
-	}
-	op = vireo_first_op(rules, VIREO_WRITE, off);
-	if (vireo_quick_is(rules, VIREO_WRITE, off, len, VIREO_ACT_POST))
-		return write_post(region, vcpu, op, off, len, val);
-	return write_any(region, vcpu, op, off, len, val);
 }

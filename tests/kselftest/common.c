@@ -11,12 +11,20 @@
 #include <unistd.h>
 
 #include "common.h"
+#include "guest.h"
 
 int vireo_open(void)
 {
 	int fd = open("/dev/vireo", O_RDWR | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
+}
+
+int exit_path(int dev)
+{
+	struct vireo_info info = { .size = sizeof(info) };
+
+	return ioctl(dev, VIREO_INFO, &info) ? -errno : (int)info.exit_path;
 }
 
 int kvm_vm_open(void)
@@ -38,6 +46,7 @@ int vireo_vm_open(int dev, int kvm_vm, const char *name)
 	struct vireo_vm_create create = {
 		.size = sizeof(create),
 		.kvm_fd = kvm_vm,
+		.vcpus = GUEST_MAX_VCPUS,
 	};
 
 	snprintf(create.name, sizeof(create.name), "%s", name);
@@ -251,6 +260,8 @@ int module_load(const char *params)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
+	if (!params)
+		params = getenv("VIREO_PARAMS") ?: "";
 	ret = syscall(SYS_finit_module, fd, params, 0) ? -errno : 0;
 	close(fd);
 	return ret;

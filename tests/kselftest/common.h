@@ -22,6 +22,8 @@
 			       r_ < 0 ? -errno : r_; })
 
 int vireo_open(void);
+/* VIREO_EXIT_PATH_*, or -errno. */
+int exit_path(int dev);
 int kvm_vm_open(void);
 int vireo_vm_open(int dev, int kvm_vm, const char *name);
 
@@ -64,6 +66,7 @@ long long region_stat(const char *dir, const char *region, const char *column);
 /* Loading and unloading, straight by system call; -errno. */
 int module_refcount(void);
 int module_unload(void);
+/* NULL: as tests/kselftest/run loads it. */
 int module_load(const char *params);
 
 #endif

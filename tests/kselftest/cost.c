@@ -73,7 +73,7 @@ int main(void)
 
 	ret = guest_create(&guest, 1);
 	vm = vireo_vm_open(dev, guest.vm, "cost");
-	if (ret || dev < 0 || vm < 0) {
+	if (ret || dev < 0 || vm < 0 || guest_attach(&guest, dev, vm)) {
 		fprintf(stderr, "cost: no guest or no /dev/vireo\n");
 		return 4;
 	}

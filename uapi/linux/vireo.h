@@ -365,7 +365,8 @@ struct vireo_ring {
  * struct vireo_vcpu_create - make a vCPU known (VIREO_VCPU_CREATE on a VM fd)
  * @size: size of the struct
  * @flags: must be 0
- * @vcpu_fd: a vCPU file descriptor of the same KVM VM, from KVM_CREATE_VCPU
+ * @vcpu_fd: a vCPU file descriptor of the same KVM VM, from KVM_CREATE_VCPU;
+ *           one vCPU can be known once at a time
  * @id: the vCPU's id, as given to KVM_CREATE_VCPU, below VIREO_MAX_VCPUS
  * @run: user address where the caller has mapped @vcpu_fd from offset 0 on,
  *       shared and writable, at least two pages
@@ -374,8 +375,11 @@ struct vireo_ring {
  * to the first two of its pages.  mmap(MAP_SHARED) of it at offset 0 gives one
  * page, struct vireo_vcpu_page.
  *
- * Errors: EBADF, EINVAL (not a vCPU, or @run is not such a mapping), EPERM (as
- * on a VM fd), ENOMEM, EMFILE, EOPNOTSUPP (exit path is off).
+ * Closing the VM fd leaves it usable: no region serves any more.
+ *
+ * Errors: EBADF, EINVAL (not a vCPU of this VM, not its @id, or @run is not
+ * such a mapping), EEXIST (it is known), EPERM (as on a VM fd), ENOMEM, EMFILE,
+ * EOPNOTSUPP (exit path is off).
  */
 struct vireo_vcpu_create {
 	__u32 size;
@@ -392,6 +396,9 @@ struct vireo_vcpu_create {
  * KVM_RUN does, with EINTR when a signal is pending or kvm_run.immediate_exit
  * is set, after the last access is complete; after many accesses it ends with
  * EAGAIN, so that the caller's thread does its other work: call it again.
+ * A string of several port reads (rep ins), which KVM exits with as one, goes
+ * to user space as a whole.  While one thread runs the vCPU, others wait.
+ * Its errors are KVM_RUN's, EPERM (as on a VM fd), EINVAL (an argument).
  * As for KVM_RUN, only the thread that runs the vCPU calls it, and the caller
  * enters again (by either ioctl) to complete the access of the last exit.
  */
