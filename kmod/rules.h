@@ -400,17 +400,15 @@ static __always_inline bool vireo_quick_is(const struct vireo_rules *t,
  * @op: from vireo_rules_read(), or of vireo_quick_is()
  * @shadow: the region's shadow pages
  * @off: from the start of the region
- *
- * ktime_get_ns() never goes back, whichever CPU asks.
+ * @ns: ktime_get_ns(), which never goes back, whichever CPU asks
  *
  * Return: the bytes of the counter from @off on.
  */
 static __always_inline u64 vireo_clock_read(const struct vireo_op *op,
-					    const u8 *shadow, u32 off)
+					    const u8 *shadow, u32 off, u64 ns)
 {
-	u64 ns =
-		ktime_get_ns() + READ_ONCE(*(const u64 *)(shadow + op->shadow));
-	u64 count = mul_u64_u64_shr(ns, op->value, 64) & op->mask;
+	u64 add = READ_ONCE(*(const u64 *)(shadow + op->shadow));
+	u64 count = mul_u64_u64_shr(ns + add, op->value, 64) & op->mask;
 
 	return count >> ((off - op->offset) * 8);
 }

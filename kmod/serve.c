@@ -38,14 +38,18 @@ serve(struct vireo_region *region, struct by by, enum vireo_dir dir, u32 type)
 	return type;
 }
 
-static noinline bool read_clock(struct vireo_region *region,
-				const struct vireo_op *op, struct by by,
+static noinline bool read_clock(struct vireo_region *region, struct by by,
 				u32 off, u32 len, void *val)
 {
-	u64 v = vireo_clock_read(op, region->shadow, off);
+	u64 v, ns = ktime_get_ns();
+	const struct vireo_op *op;
 
+	op = vireo_first_op(region->rules, VIREO_READ, off);
+	v = vireo_clock_read(op, region->shadow, off, ns);
 	vireo_copy(val, &v, len);
-	return serve(region, by, VIREO_READ, VIREO_OUT_CLOCK);
+	vireo_count_served(&region->stats, by.vcpu, VIREO_READ, VIREO_OUT_CLOCK,
+			   by.begin);
+	return true;
 }
 
 static noinline enum vireo_outcome read_slow(struct vireo_region *region,
@@ -80,10 +84,9 @@ read_any(struct vireo_region *region, struct by by, u32 off, u32 len, void *val)
 	return serve(region, by, VIREO_READ, op->type);
 }
 
-static noinline enum vireo_outcome write_post(struct vireo_region *region,
-					      const struct vireo_op *op,
-					      struct by by, u32 off, u32 len,
-					      const void *val)
+static __always_inline enum vireo_outcome
+write_post(struct vireo_region *region, const struct vireo_op *op, struct by by,
+	   u32 off, u32 len, const void *val)
 {
 	enum vireo_push pushed;
 
@@ -124,9 +127,9 @@ static noinline enum vireo_outcome write_slow(struct vireo_region *region,
 	return serve(region, by, VIREO_WRITE, op->type);
 }
 
-static noinline enum vireo_outcome write_any(struct vireo_region *region,
-					     struct by by, u32 off, u32 len,
-					     const void *val)
+static __always_inline enum vireo_outcome write_any(struct vireo_region *region,
+						    struct by by, u32 off,
+						    u32 len, const void *val)
 {
 	const struct vireo_op *op = NULL;
 
@@ -142,6 +145,28 @@ static noinline enum vireo_outcome write_any(struct vireo_region *region,
 	if (vireo_op_is_slow(op))
 		return write_slow(region, op, by, off, len, val);
 	return serve(region, by, VIREO_WRITE, op->type);
+}
+
+/* What the common functions go on to, as their last step. */
+static noinline bool read_untraced(struct vireo_region *region, struct by by,
+				   u32 off, u32 len, void *val)
+{
+	return vireo_served(read_any(region, by, off, len, val));
+}
+
+static noinline bool write_untraced(struct vireo_region *region, struct by by,
+				    u32 off, u32 len, const void *val)
+{
+	return vireo_served(write_any(region, by, off, len, val));
+}
+
+static noinline bool post_untraced(struct vireo_region *region, struct by by,
+				   u32 off, u32 len, const void *val)
+{
+	const struct vireo_op *op;
+
+	op = vireo_first_op(region->rules, VIREO_WRITE, off);
+	return vireo_served(write_post(region, op, by, off, len, val));
 }
 
 /* While somebody traces: others pay one no-op for it. */
@@ -184,27 +209,27 @@ bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr, u32 len,
 		       void *val)
 {
 	u32 off = addr - region->addr;
-	const struct vireo_op *op;
-	struct by by = { vcpu };
-	u32 type;
+	u32 begin, type;
 
 	if (tracepoint_enabled(vireo_read))
 		return read_traced(region, vcpu, addr, len, val);
 
-	by.begin = vireo_count_begin();
+	begin = vireo_count_begin();
 	/* Acquire: pairs with vireo_io_enable(). */
 	if (likely(smp_load_acquire(&region->enabled))) {
 		type = vireo_rules_load(region->rules, region->shadow, off, len,
 					val);
-		if (likely(type))
-			return serve(region, by, VIREO_READ, type);
-		if (vireo_quick_is(region->rules, VIREO_READ, off, len,
-				   VIREO_ACT_CLOCK)) {
-			op = vireo_first_op(region->rules, VIREO_READ, off);
-			return read_clock(region, op, by, off, len, val);
+		if (likely(type)) {
+			vireo_count_served(&region->stats, vcpu, VIREO_READ,
+					   type, begin);
+			return true;
 		}
+		if (vireo_quick_is(region->rules, VIREO_READ, off, len,
+				   VIREO_ACT_CLOCK))
+			return read_clock(region, (struct by){ vcpu, begin },
+					  off, len, val);
 	}
-	return vireo_served(read_any(region, by, off, len, val));
+	return read_untraced(region, (struct by){ vcpu, begin }, off, len, val);
 }
 
 /**
@@ -221,26 +246,26 @@ bool vireo_region_write(struct vireo_region *region, u16 vcpu, u64 addr,
 			u32 len, const void *val)
 {
 	u32 off = addr - region->addr;
-	const struct vireo_op *op;
-	struct by by = { vcpu };
-	u32 type;
+	u32 begin, type;
 
 	if (tracepoint_enabled(vireo_write))
 		return write_traced(region, vcpu, addr, len, val);
 
-	by.begin = vireo_count_begin();
+	begin = vireo_count_begin();
 	/* Acquire: pairs with vireo_io_enable(). */
 	if (likely(smp_load_acquire(&region->enabled))) {
 		type = vireo_rules_store(region->rules, region->shadow, off,
 					 len, val);
-		if (likely(type))
-			return serve(region, by, VIREO_WRITE, type);
-		if (vireo_quick_is(region->rules, VIREO_WRITE, off, len,
-				   VIREO_ACT_POST)) {
-			op = vireo_first_op(region->rules, VIREO_WRITE, off);
-			return vireo_served(
-				write_post(region, op, by, off, len, val));
+		if (likely(type)) {
+			vireo_count_served(&region->stats, vcpu, VIREO_WRITE,
+					   type, begin);
+			return true;
 		}
+		if (vireo_quick_is(region->rules, VIREO_WRITE, off, len,
+				   VIREO_ACT_POST))
+			return post_untraced(region, (struct by){ vcpu, begin },
+					     off, len, val);
 	}
-	return vireo_served(write_any(region, by, off, len, val));
+	return write_untraced(region, (struct by){ vcpu, begin }, off, len,
+			      val);
 }

@@ -96,7 +96,7 @@ static bool module_read(struct module *m, u32 off, u32 len, u64 *val)
 		return true;
 	op = vireo_first_op(m->rules, VIREO_READ, off);
 	if (vireo_quick_is(m->rules, VIREO_READ, off, len, VIREO_ACT_CLOCK)) {
-		now = vireo_clock_read(op, shadow, off);
+		now = vireo_clock_read(op, shadow, off, ktime_get_ns());
 		return vireo_copy(val, &now, len);
 	}
 	op = vireo_rules_read(op, shadow, off, len, val);
