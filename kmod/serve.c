@@ -205,30 +205,32 @@ static noinline bool write_traced(struct vireo_region *region, u32 vcpu,
  *
  * Return: whether it was served; if not, @val is untouched.
  */
-bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr, u32 len,
+bool vireo_region_read(struct vireo_region *region, u32 vcpu, u64 addr, u32 len,
 		       void *val)
 {
 	u32 off = addr - region->addr;
-	u32 begin, type;
+	const struct vireo_quick *q;
+	u32 begin;
 
 	if (tracepoint_enabled(vireo_read))
 		return read_traced(region, vcpu, addr, len, val);
 
 	begin = vireo_count_begin();
 	/* Acquire: pairs with vireo_io_enable(). */
-	if (likely(smp_load_acquire(&region->enabled))) {
-		type = vireo_rules_load(region->rules, region->shadow, off, len,
-					val);
-		if (likely(type)) {
-			vireo_count_served(&region->stats, vcpu, VIREO_READ,
-					   type, begin);
-			return true;
-		}
-		if (vireo_quick_is(region->rules, VIREO_READ, off, len,
-				   VIREO_ACT_CLOCK))
-			return read_clock(region, (struct by){ vcpu, begin },
-					  off, len, val);
+	if (unlikely(!smp_load_acquire(&region->enabled)))
+		goto any;
+	if (unlikely(off >= VIREO_RULES_INDEXED))
+		goto any;
+	q = vireo_quick_of(region->rules, VIREO_READ, off);
+	if (likely(vireo_rules_load(q, region->shadow, len, val))) {
+		vireo_count_served(&region->stats, vcpu, VIREO_READ, q->type,
+				   begin);
+		return true;
 	}
+	if (vireo_quick_is(q, len, VIREO_ACT_CLOCK))
+		return read_clock(region, (struct by){ vcpu, begin }, off, len,
+				  val);
+any:
 	return read_untraced(region, (struct by){ vcpu, begin }, off, len, val);
 }
 
@@ -242,30 +244,32 @@ bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr, u32 len,
  *
  * Return: whether it was served.
  */
-bool vireo_region_write(struct vireo_region *region, u16 vcpu, u64 addr,
+bool vireo_region_write(struct vireo_region *region, u32 vcpu, u64 addr,
 			u32 len, const void *val)
 {
 	u32 off = addr - region->addr;
-	u32 begin, type;
+	const struct vireo_quick *q;
+	u32 begin;
 
 	if (tracepoint_enabled(vireo_write))
 		return write_traced(region, vcpu, addr, len, val);
 
 	begin = vireo_count_begin();
 	/* Acquire: pairs with vireo_io_enable(). */
-	if (likely(smp_load_acquire(&region->enabled))) {
-		type = vireo_rules_store(region->rules, region->shadow, off,
-					 len, val);
-		if (likely(type)) {
-			vireo_count_served(&region->stats, vcpu, VIREO_WRITE,
-					   type, begin);
-			return true;
-		}
-		if (vireo_quick_is(region->rules, VIREO_WRITE, off, len,
-				   VIREO_ACT_POST))
-			return post_untraced(region, (struct by){ vcpu, begin },
-					     off, len, val);
+	if (unlikely(!smp_load_acquire(&region->enabled)))
+		goto any;
+	if (unlikely(off >= VIREO_RULES_INDEXED))
+		goto any;
+	q = vireo_quick_of(region->rules, VIREO_WRITE, off);
+	if (likely(vireo_rules_store(q, region->shadow, len, val))) {
+		vireo_count_served(&region->stats, vcpu, VIREO_WRITE, q->type,
+				   begin);
+		return true;
 	}
+	if (vireo_quick_is(q, len, VIREO_ACT_POST))
+		return post_untraced(region, (struct by){ vcpu, begin }, off,
+				     len, val);
+any:
 	return write_untraced(region, (struct by){ vcpu, begin }, off, len,
 			      val);
 }

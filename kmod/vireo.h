@@ -215,9 +215,9 @@ struct vireo_region *vireo_region_get(struct vireo_vm *vm, unsigned long id);
 void vireo_region_put(struct vireo_region *region);
 
 /* serve.c */
-bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr, u32 len,
+bool vireo_region_read(struct vireo_region *region, u32 vcpu, u64 addr, u32 len,
 		       void *val);
-bool vireo_region_write(struct vireo_region *region, u16 vcpu, u64 addr,
+bool vireo_region_write(struct vireo_region *region, u32 vcpu, u64 addr,
 			u32 len, const void *val);
 
 /* kvm_bus.c */
