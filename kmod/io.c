@@ -483,14 +483,60 @@ void vireo_io_del_all(struct vireo_vm *vm)
 	mutex_unlock(&vm->lock);
 }
 
-static bool post(struct vireo_region *region, const struct vireo_op *op,
-		 u16 vcpu, u32 off, u32 len, u64 data)
+static bool count(struct vireo_region *region, enum vireo_dir dir,
+		  const struct vireo_op *op)
+{
+	vireo_count(region->stats.counters, dir,
+		    op ? op->type : VIREO_OUT_PASSED);
+	return op;
+}
+
+/*
+ * Serving an access, apart by what it needs: what is common saves no registers
+ * for what is rare.  All are in the vCPU's thread.
+ */
+static noinline bool read_slow(struct vireo_region *region,
+			       const struct vireo_op *op, u32 off, u32 len,
+			       void *val)
+{
+	enum vireo_done done;
+
+	done = vireo_rules_read_slow(op, region->shadow, off, len, val);
+	if (done == VIREO_DONE_SIGNAL)
+		vireo_eventfd_signal(op->ctx);
+	return count(region, VIREO_READ, done != VIREO_DONE_NOT ? op : NULL);
+}
+
+static noinline bool read_clock(struct vireo_region *region,
+				const struct vireo_op *op, u32 off, u32 len,
+				void *val)
+{
+	u64 v = vireo_clock_read(op, region->shadow, off);
+
+	vireo_copy(val, &v, len);
+	vireo_count(region->stats.counters, VIREO_READ, VIREO_OUT_CLOCK);
+	return true;
+}
+
+static noinline bool read_any(struct vireo_region *region,
+			      const struct vireo_op *op, u32 off, u32 len,
+			      void *val)
+{
+	op = vireo_rules_read(op, region->shadow, off, len, val);
+	if (op && vireo_op_is_slow(op))
+		return read_slow(region, op, off, len, val);
+	return count(region, VIREO_READ, op);
+}
+
+static noinline bool write_post(struct vireo_region *region, u16 vcpu,
+				const struct vireo_op *op, u32 off, u32 len,
+				const void *val)
 {
 	enum vireo_push pushed;
 
 	spin_lock(&region->ring_lock);
 	pushed = vireo_rules_post(op, region->shadow, &region->ring, off, len,
-				  vcpu, data);
+				  vcpu, vireo_load(val, len));
 	spin_unlock(&region->ring_lock);
 
 	if (pushed == VIREO_PUSH_SIGNAL && region->ring_ctx) {
@@ -498,91 +544,35 @@ static bool post(struct vireo_region *region, const struct vireo_op *op,
 		vireo_eventfd_signal(region->ring_ctx);
 	} else if (pushed == VIREO_PUSH_FULL) {
 		this_cpu_inc(region->stats.counters->ring_full);
+		op = NULL;
 	}
-	return pushed != VIREO_PUSH_FULL;
+	return count(region, VIREO_WRITE, op);
 }
 
-/*
- * What is slow by itself, any access, and the common ones that only load or
- * store: apart, so that each saves no registers for what only another calls.
- */
-static noinline bool read_slow(struct vireo_region *region,
-			       const struct vireo_op *op, u32 off, u32 len,
-			       void *val)
-{
-	bool signal;
-
-	if (!vireo_rules_read_slow(op, region->shadow, off, len, val,
-				   &signal)) {
-		vireo_count(region->stats.counters, VIREO_READ,
-			    VIREO_OUT_PASSED);
-		return false;
-	}
-	if (signal)
-		vireo_eventfd_signal(op->ctx);
-	vireo_count(region->stats.counters, VIREO_READ, op->type);
-	return true;
-}
-
-static noinline bool read_any(struct vireo_region *region, u32 off, u32 len,
-			      void *val)
-{
-	const struct vireo_op *op = NULL;
-
-	/* Acquire: pairs with vireo_io_enable(). */
-	if (likely(smp_load_acquire(&region->enabled)))
-		op = vireo_rules_read(region->rules, region->shadow, off, len,
-				      val);
-	if (!op) {
-		vireo_count(region->stats.counters, VIREO_READ,
-			    VIREO_OUT_PASSED);
-		return false;
-	}
-	if (vireo_op_is_slow(op))
-		return read_slow(region, op, off, len, val);
-	vireo_count(region->stats.counters, VIREO_READ, op->type);
-	return true;
-}
-
-static noinline bool write_slow(struct vireo_region *region, u16 vcpu,
+static noinline bool write_slow(struct vireo_region *region,
 				const struct vireo_op *op, u32 off, u32 len,
-				u64 data)
+				const void *val)
 {
-	bool signal = false, done;
+	enum vireo_done done = VIREO_DONE_SIGNAL;
 
-	if (op->action == VIREO_ACT_POST)
-		done = post(region, op, vcpu, off, len, data);
-	else
+	if (op->action != VIREO_ACT_EVENT)
 		done = vireo_rules_write_slow(op, region->shadow, off, len,
-					      data, &signal);
-	if (signal)
+					      vireo_load(val, len));
+	if (done == VIREO_DONE_SIGNAL)
 		vireo_eventfd_signal(op->ctx);
-	vireo_count(region->stats.counters, VIREO_WRITE,
-		    done ? op->type : VIREO_OUT_PASSED);
-	return done;
+	return count(region, VIREO_WRITE, done != VIREO_DONE_NOT ? op : NULL);
 }
 
-static noinline bool write_any(struct vireo_region *region, u16 vcpu, u32 off,
-			       u32 len, const void *val)
+static noinline bool write_any(struct vireo_region *region, u16 vcpu,
+			       const struct vireo_op *op, u32 off, u32 len,
+			       const void *val)
 {
-	const struct vireo_op *op = NULL;
-
-	/* Acquire: pairs with vireo_io_enable(). */
-	if (likely(smp_load_acquire(&region->enabled)))
-		op = vireo_rules_write(region->rules, region->shadow, off, len,
-				       val);
-	if (!op) {
-		vireo_count(region->stats.counters, VIREO_WRITE,
-			    VIREO_OUT_PASSED);
-		return false;
-	}
-	if (vireo_op_is_slow(op))
-		return write_slow(region, vcpu, op, off, len,
-				  vireo_load(val, len));
-	vireo_count(region->stats.counters, VIREO_WRITE, op->type);
-	if (op->action == VIREO_ACT_EVENT)
-		vireo_eventfd_signal(op->ctx);
-	return true;
+	op = vireo_rules_write(op, region->shadow, off, len, val);
+	if (op && op->action == VIREO_ACT_POST)
+		return write_post(region, vcpu, op, off, len, val);
+	if (op && vireo_op_is_slow(op))
+		return write_slow(region, op, off, len, val);
+	return count(region, VIREO_WRITE, op);
 }
 
 /**
@@ -600,17 +590,23 @@ static noinline bool write_any(struct vireo_region *region, u16 vcpu, u32 off,
 bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr, u32 len,
 		       void *val)
 {
+	const struct vireo_rules *rules = region->rules;
 	u32 off = addr - region->addr;
-	u32 type = 0;
+	const struct vireo_op *op;
+	u32 type;
 
 	/* Acquire: pairs with vireo_io_enable(). */
-	if (likely(smp_load_acquire(&region->enabled)))
-		type = vireo_rules_load(region->rules, region->shadow, off, len,
-					val);
-	if (!type)
-		return read_any(region, off, len, val);
-	vireo_count(region->stats.counters, VIREO_READ, type);
-	return true;
+	if (unlikely(!smp_load_acquire(&region->enabled)))
+		return count(region, VIREO_READ, NULL);
+	type = vireo_rules_load(rules, region->shadow, off, len, val);
+	if (likely(type)) {
+		vireo_count(region->stats.counters, VIREO_READ, type);
+		return true;
+	}
+	op = vireo_first_op(rules, VIREO_READ, off);
+	if (vireo_quick_is(rules, VIREO_READ, off, len, VIREO_ACT_CLOCK))
+		return read_clock(region, op, off, len, val);
+	return read_any(region, op, off, len, val);
 }
 
 /**
@@ -628,15 +624,21 @@ bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr, u32 len,
 bool vireo_region_write(struct vireo_region *region, u16 vcpu, u64 addr,
 			u32 len, const void *val)
 {
+	const struct vireo_rules *rules = region->rules;
 	u32 off = addr - region->addr;
-	u32 type = 0;
+	const struct vireo_op *op;
+	u32 type;
 
 	/* Acquire: pairs with vireo_io_enable(). */
-	if (likely(smp_load_acquire(&region->enabled)))
-		type = vireo_rules_store(region->rules, region->shadow, off,
-					 len, val);
-	if (!type)
-		return write_any(region, vcpu, off, len, val);
-	vireo_count(region->stats.counters, VIREO_WRITE, type);
-	return true;
+	if (unlikely(!smp_load_acquire(&region->enabled)))
+		return count(region, VIREO_WRITE, NULL);
+	type = vireo_rules_store(rules, region->shadow, off, len, val);
+	if (likely(type)) {
+		vireo_count(region->stats.counters, VIREO_WRITE, type);
+		return true;
+	}
+	op = vireo_first_op(rules, VIREO_WRITE, off);
+	if (vireo_quick_is(rules, VIREO_WRITE, off, len, VIREO_ACT_POST))
+		return write_post(region, vcpu, op, off, len, val);
+	return write_any(region, vcpu, op, off, len, val);
 }
