@@ -575,6 +575,19 @@ static noinline bool write_any(struct vireo_region *region, u16 vcpu,
 	return count(region, VIREO_WRITE, op);
 }
 
+static noinline bool read_indexed(struct vireo_region *region,
+				  const struct vireo_op *op, u32 off, u32 len,
+				  void *val)
+{
+	const void *data =
+		vireo_indexed_data(op, region->shadow, off - op->offset);
+
+	if (unlikely(!data || !vireo_copy(val, data, len)))
+		return read_any(region, op, off, len, val);
+	vireo_count(region->stats.counters, VIREO_READ, VIREO_OUT_INDEXED);
+	return true;
+}
+
 /**
  * vireo_region_read() - a guest's read of a region
  * @region: the region; the caller keeps it from going away
@@ -606,6 +619,8 @@ bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr, u32 len,
 	op = vireo_first_op(rules, VIREO_READ, off);
 	if (vireo_quick_is(rules, VIREO_READ, off, len, VIREO_ACT_CLOCK))
 		return read_clock(region, op, off, len, val);
+	if (vireo_quick_is(rules, VIREO_READ, off, len, VIREO_ACT_INDEXED))
+		return read_indexed(region, op, off, len, val);
 	return read_any(region, op, off, len, val);
 }
 
