@@ -52,6 +52,25 @@ static noinline bool read_clock(struct vireo_region *region, struct by by,
 	return true;
 }
 
+static noinline bool read_untraced(struct vireo_region *region, struct by by,
+				   u32 off, u32 len, void *val);
+
+/* Most often its first candidate decides. */
+static noinline bool read_indexed(struct vireo_region *region, struct by by,
+				  u32 off, u32 len, void *val)
+{
+	const struct vireo_op *op =
+		vireo_first_op(region->rules, VIREO_READ, off);
+	const void *data =
+		vireo_indexed_data(op, region->shadow, off - op->offset);
+
+	if (unlikely(!data || !vireo_copy(val, data, len)))
+		return read_untraced(region, by, off, len, val);
+	vireo_count_served(&region->stats, by.vcpu, VIREO_READ,
+			   VIREO_OUT_INDEXED, by.begin);
+	return true;
+}
+
 static noinline enum vireo_outcome read_slow(struct vireo_region *region,
 					     const struct vireo_op *op,
 					     struct by by, u32 off, u32 len,
@@ -230,6 +249,9 @@ bool vireo_region_read(struct vireo_region *region, u32 vcpu, u64 addr, u32 len,
 	if (vireo_quick_is(q, len, VIREO_ACT_CLOCK))
 		return read_clock(region, (struct by){ vcpu, begin }, off, len,
 				  val);
+	if (vireo_quick_is(q, len, VIREO_ACT_INDEXED))
+		return read_indexed(region, (struct by){ vcpu, begin }, off,
+				    len, val);
 any:
 	return read_untraced(region, (struct by){ vcpu, begin }, off, len, val);
 }

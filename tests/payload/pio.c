@@ -42,18 +42,16 @@ void main(const struct start_info *info)
 
 	if (!n)
 		n = 1;
-	outb(CMOS_INDEX, 0x0d);
+	outb(CMOS_INDEX, CMOS_RAM);
 	MEASURE("loop", (void)0);
 	MEASURE("lsr-read", inb(UART_LSR));
 	MEASURE("cmos-read", inb(CMOS_DATA));
-	outb(CMOS_INDEX, CMOS_RAM);
-	MEASURE("cmos-ram-read", inb(CMOS_DATA));
 	pci_select(DEVFN(0, 0), 0);
 	MEASURE("pci-read", inl(PCI_DATA));
 	MEASURE("pmtimer-read", inl(PM_TMR));
 	MEASURE("unclaimed-read", inb(UNCLAIMED));
 	MEASURE("scr-write", outb(UART_SCR, 0x55));
-	MEASURE("cmos-index-write", outb(CMOS_INDEX, 0x0d));
+	MEASURE("cmos-index-write", outb(CMOS_INDEX, CMOS_RAM));
 	MEASURE("unclaimed-write", outb(UNCLAIMED, 0));
 	print("done\n");
 }
