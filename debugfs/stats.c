@@ -29,7 +29,7 @@ static struct vireo_version vireo_stats_version;
 
 /* No padding: all of it are numbers. */
 static_assert(sizeof(struct vireo_counters) ==
-	      offsetofend(struct vireo_counters, served_time));
+	      offsetofend(struct vireo_counters, unused));
 
 /*
  * Adds to @sum what @live has counted since @base, which may be NULL.  With

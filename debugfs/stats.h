@@ -75,6 +75,7 @@ static inline bool vireo_served(enum vireo_outcome out)
  * @n: accesses by direction (0 read, 1 write) and enum vireo_outcome
  * @ring_signals: signals of the ring's eventfd
  * @served_time: served accesses by cycles
+ * @unused: makes the size a power of two, so that a shift finds a vCPU's
  *
  * All of it are u64: stats.c sums it as an array.
  */
@@ -82,6 +83,7 @@ struct vireo_counters {
 	u64 n[VIREO_STATS_DIRS][VIREO_NR_OUTCOMES];
 	u64 ring_signals;
 	u64 served_time[VIREO_SERVED_BUCKETS];
+	u64 unused[8];
 } ____cacheline_aligned;
 
 /**
@@ -216,8 +218,8 @@ static __always_inline void vireo_inc(u64 *n, bool shared)
 
 static __always_inline void vireo_counters_serve(struct vireo_counters *c,
 						 unsigned int dir,
-						 enum vireo_outcome out,
-						 u32 cycles, bool shared)
+						 unsigned long out, u32 cycles,
+						 bool shared)
 {
 	vireo_inc(&c->n[dir][out], shared);
 	/* fls(), without its branch for 0. */
@@ -229,13 +231,12 @@ static __always_inline void vireo_counters_serve(struct vireo_counters *c,
  * @s: the region's statistics
  * @vcpu: whose access
  * @dir: 0 read, 1 write
- * @out: by what
+ * @out: by what, enum vireo_outcome
  * @begin: from vireo_count_begin()
  */
 static __always_inline void vireo_count_served(struct vireo_region_stats *s,
-					       u16 vcpu, unsigned int dir,
-					       enum vireo_outcome out,
-					       u32 begin)
+					       u32 vcpu, unsigned int dir,
+					       unsigned long out, u32 begin)
 {
 #ifndef VIREO_NO_COUNT
 	u32 cycles = (u32)rdtsc() - begin;
@@ -257,7 +258,7 @@ static __always_inline void vireo_count_served(struct vireo_region_stats *s,
  * @why: VIREO_OUT_NO_RULE, RING_FULL, OFF or WIDTH
  */
 static __always_inline void vireo_count_passed(struct vireo_region_stats *s,
-					       u16 vcpu, unsigned int dir,
+					       u32 vcpu, unsigned int dir,
 					       enum vireo_outcome why)
 {
 #ifndef VIREO_NO_COUNT
@@ -274,7 +275,7 @@ static __always_inline void vireo_count_passed(struct vireo_region_stats *s,
  * @vcpu: whose post it was
  */
 static __always_inline void vireo_count_signal(struct vireo_region_stats *s,
-					       u16 vcpu)
+					       u32 vcpu)
 {
 	if (likely(vcpu < s->vcpus))
 		vireo_inc(&s->counters[vcpu].ring_signals, false);

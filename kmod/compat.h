@@ -48,4 +48,15 @@ static inline void vireo_vm_flags_mod(struct vm_area_struct *vma,
 #endif
 }
 
+/* 6.5 dropped the array of VMAs. */
+static inline long vireo_pin_user_pages(unsigned long addr, unsigned long nr,
+					unsigned int flags, struct page **pages)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+	return pin_user_pages(addr, nr, flags, pages, NULL);
+#else
+	return pin_user_pages(addr, nr, flags, pages);
+#endif
+}
+
 #endif /* _VIREO_COMPAT_H */

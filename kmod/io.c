@@ -3,10 +3,10 @@
  * I/O regions: adding, removing, serving.
  *
  * Life of a region: built without locks from what user space gave; published
- * under vireo_vm.lock, first to vCPUs (vireo_bus_add), last to mmap and to
- * other ioctls (vireo_vm.regions); removed in the opposite order.  When
- * vireo_bus_del() returned no vCPU is in it any more.  Mappings of its area
- * hold the pages and nothing else.
+ * under vireo_vm.lock, first to vCPUs (attach), last to mmap and to other
+ * ioctls (vireo_vm.regions); removed in the opposite order.  When detach()
+ * returned no vCPU is in it any more.  Mappings of its area hold the pages and
+ * nothing else.
  */
 #include <linux/eventfd.h>
 #include <linux/fs.h>
@@ -17,8 +17,8 @@
 #include <linux/vmalloc.h>
 
 #include "compat.h"
+#include "table.h"
 #include "trace.h"
-#include "vireo.h"
 
 static_assert(VIREO_OUT_SHADOW == VIREO_RULE_SHADOW &&
 	      VIREO_OUT_CONST == VIREO_RULE_CONST &&
@@ -36,9 +36,15 @@ static struct eventfd_ctx *eventfd_get(int fd)
 	return ctx == ERR_PTR(-EINVAL) ? ERR_PTR(-EBADF) : ctx;
 }
 
+static u32 shadow_bytes(const struct vireo_io_add *add)
+{
+	return (add->shadow_pages ?: 1) * VIREO_SHADOW_SIZE;
+}
+
 static int check_add(const struct vireo_io_add *add)
 {
-	if (add->flags & ~VIREO_IO_DISABLED || add->shadow_pages)
+	if (add->flags & ~VIREO_IO_DISABLED ||
+	    add->shadow_pages > VIREO_MAX_SHADOW_PAGES)
 		return -EINVAL;
 	if (!add->len || add->len > VIREO_MAX_REGION_LEN)
 		return -EINVAL;
@@ -80,9 +86,9 @@ static void free_area(struct vireo_region *region)
 	kfree(region->pages);
 }
 
-static int alloc_area(struct vireo_region *region, u32 ring_entries)
+static int alloc_area(struct vireo_region *region, u32 shadow, u32 ring_entries)
 {
-	size_t bytes = VIREO_SHADOW_SIZE;
+	size_t bytes = shadow;
 	unsigned int nr;
 
 	if (ring_entries)
@@ -108,7 +114,7 @@ static int alloc_area(struct vireo_region *region, u32 ring_entries)
 	region->shadow = region->area;
 	spin_lock_init(&region->ring_lock);
 	if (ring_entries)
-		vireo_ring_init(&region->ring, region->area + VIREO_SHADOW_SIZE,
+		vireo_ring_init(&region->ring, region->area + shadow,
 				ring_entries);
 	return 0;
 
@@ -121,7 +127,7 @@ static void free_rules(struct vireo_rules *t)
 {
 	u32 i;
 
-	for (i = t->begin[VIREO_WRITE]; i < t->end[VIREO_WRITE]; i++)
+	for (i = 0; i < t->end[VIREO_WRITE]; i++)
 		if (t->op[i].ctx)
 			eventfd_ctx_put(t->op[i].ctx);
 	kfree(t);
@@ -136,6 +142,21 @@ static int check_ring(const struct vireo_rule *rules, u32 nr, u32 ring_entries)
 	for (i = 0; i < nr; i++)
 		posts |= rules[i].type == VIREO_RULE_POST;
 	return posts == !!ring_entries ? 0 : -EINVAL;
+}
+
+static int get_op_eventfd(struct vireo_op *op, const struct vireo_rule *rules)
+{
+	const struct vireo_rule *rule = &rules[op->rule];
+	struct eventfd_ctx *ctx;
+
+	if (op->action != VIREO_ACT_EVENT &&
+	    (op->action != VIREO_ACT_CLEAR || rule->fd == -1))
+		return 0;
+	ctx = eventfd_get(rule->fd);
+	if (IS_ERR(ctx))
+		return PTR_ERR(ctx);
+	op->ctx = ctx;
+	return 0;
 }
 
 static struct vireo_rules *make_rules(const struct vireo_io_add *add)
@@ -160,21 +181,15 @@ static struct vireo_rules *make_rules(const struct vireo_io_add *add)
 		ret = -ENOMEM;
 		goto out_rules;
 	}
-	ret = vireo_rules_compile(t, rules, add->nr_rules, add->len);
+	ret = vireo_rules_compile(t, rules, add->nr_rules, add->len,
+				  shadow_bytes(add));
 	if (ret)
 		goto err_table;
 
-	for (i = t->begin[VIREO_WRITE]; i < t->end[VIREO_WRITE]; i++) {
-		struct eventfd_ctx *ctx;
-
-		if (t->op[i].action != VIREO_ACT_EVENT)
-			continue;
-		ctx = eventfd_get(rules[t->op[i].rule].fd);
-		if (IS_ERR(ctx)) {
-			ret = PTR_ERR(ctx);
+	for (i = 0; i < t->end[VIREO_WRITE]; i++) {
+		ret = get_op_eventfd(&t->op[i], rules);
+		if (ret)
 			goto err_table;
-		}
-		t->op[i].ctx = ctx;
 	}
 
 	kfree(rules);
@@ -249,7 +264,7 @@ static struct vireo_region *make_region(const struct vireo_vm *vm,
 		ret = PTR_ERR(region->rules);
 		goto err_free;
 	}
-	ret = alloc_area(region, add->ring_entries);
+	ret = alloc_area(region, shadow_bytes(add), add->ring_entries);
 	if (ret)
 		goto err_rules;
 	if (add->ring_entries && add->ring_fd != -1) {
@@ -299,11 +314,33 @@ static bool overlaps(struct vireo_vm *vm, const struct vireo_region *region)
 	return false;
 }
 
+/* Lets vCPUs reach the region, by the exit path's entry. */
+static int attach(struct vireo_vm *vm, struct vireo_region *region)
+{
+	struct vireo_bus_dev *bus_dev;
+
+	if (vireo_exit_path_used() == VIREO_EXIT_PATH_RUN)
+		return vireo_table_add(vm, region);
+
+	bus_dev = vireo_bus_add(vm->kvm_file, region);
+	if (IS_ERR(bus_dev))
+		return PTR_ERR(bus_dev);
+	region->bus_dev = bus_dev;
+	return 0;
+}
+
+static void detach(struct vireo_vm *vm, struct vireo_region *region)
+{
+	if (region->bus_dev)
+		vireo_bus_del(vm->kvm_file, region->bus_dev);
+	else
+		vireo_table_del(vm, region);
+}
+
 /* Makes the region reachable, under an id that is reserved for it. */
 static int publish(struct vireo_vm *vm, struct vireo_region *region, u32 id)
 {
-	struct vireo_bus_dev *bus_dev;
-	int ret = 0;
+	int ret;
 
 	mutex_lock(&vm->lock);
 	if (overlaps(vm, region)) {
@@ -312,12 +349,9 @@ static int publish(struct vireo_vm *vm, struct vireo_region *region, u32 id)
 	}
 
 	region->stats.id = id;
-	bus_dev = vireo_bus_add(vm->kvm_file, region);
-	if (IS_ERR(bus_dev)) {
-		ret = PTR_ERR(bus_dev);
+	ret = attach(vm, region);
+	if (ret)
 		goto out_unlock;
-	}
-	region->bus_dev = bus_dev;
 	vireo_region_stats_add(&vm->stats, &region->stats);
 
 	/* Into a reserved slot: needs no memory, cannot fail. */
@@ -344,7 +378,7 @@ long vireo_io_add(void *object, union vireo_arg *arg, void __user *uarg)
 	u32 id;
 	int ret;
 
-	if (!vireo_bus_in_use())
+	if (vireo_exit_path_used() == VIREO_EXIT_PATH_OFF)
 		return -EOPNOTSUPP;
 	ret = check_add(add);
 	if (ret)
@@ -384,14 +418,14 @@ static void del_region(struct vireo_vm *vm, struct vireo_region *region)
 	lockdep_assert_held(&vm->lock);
 
 	xa_erase(&vm->regions, region->stats.id);
-	vireo_bus_del(vm->kvm_file, region->bus_dev);
+	detach(vm, region);
 	vireo_region_stats_del(&vm->stats, &region->stats);
 	vireo_region_put(region);
 }
 
-static int check_id(const struct vireo_io_id *io_id)
+static int check_id(const struct vireo_io_id *io_id, u32 flags)
 {
-	return io_id->flags || io_id->reserved ? -EINVAL : 0;
+	return io_id->flags & ~flags || io_id->reserved ? -EINVAL : 0;
 }
 
 /**
@@ -408,7 +442,7 @@ long vireo_io_del(void *object, union vireo_arg *arg, void __user *uarg)
 	struct vireo_region *region;
 	int ret;
 
-	ret = check_id(&arg->io_id);
+	ret = check_id(&arg->io_id, 0);
 	if (ret)
 		return ret;
 
@@ -427,7 +461,7 @@ long vireo_io_del(void *object, union vireo_arg *arg, void __user *uarg)
  * @arg: struct vireo_io_id
  * @uarg: gets nothing
  *
- * Return: 0, also if the region serves already, or a negative errno.
+ * Return: 0, also if the region is already as wanted, or a negative errno.
  */
 long vireo_io_enable(void *object, union vireo_arg *arg, void __user *uarg)
 {
@@ -435,7 +469,7 @@ long vireo_io_enable(void *object, union vireo_arg *arg, void __user *uarg)
 	struct vireo_region *region;
 	int ret;
 
-	ret = check_id(&arg->io_id);
+	ret = check_id(&arg->io_id, VIREO_IO_DISABLED);
 	if (ret)
 		return ret;
 
@@ -443,10 +477,11 @@ long vireo_io_enable(void *object, union vireo_arg *arg, void __user *uarg)
 	if (!region)
 		return -ENOENT;
 	/*
-	 * Release: whoever sees it enabled sees the shadow page as the caller
-	 * filled it.
+	 * Release: whoever sees it enabled sees the shadow pages as the caller
+	 * filled them.
 	 */
-	smp_store_release(&region->enabled, true);
+	smp_store_release(&region->enabled,
+			  !(arg->io_id.flags & VIREO_IO_DISABLED));
 	trace_vireo_region_enable(&region->stats);
 	vireo_region_put(region);
 	return 0;
@@ -467,14 +502,16 @@ void vireo_io_del_all(struct vireo_vm *vm)
 	mutex_unlock(&vm->lock);
 }
 
-static bool post(struct vireo_region *region, u16 vcpu, u32 off, u32 len,
-		 u64 data)
+static bool post(struct vireo_region *region, const struct vireo_op *op,
+		 u16 vcpu, u32 off, u32 len, u64 data)
 {
 	enum vireo_push pushed;
 
 	spin_lock(&region->ring_lock);
-	pushed = vireo_ring_push(&region->ring, off, len, vcpu, data);
-	vireo_count_ring(&region->stats, region->ring.used);
+	pushed = vireo_rules_post(op, region->shadow, &region->ring, off, len,
+				  vcpu, data);
+	vireo_count_ring(&region->stats,
+			 min(region->ring.used, region->ring.mask + 1));
 	spin_unlock(&region->ring_lock);
 
 	if (pushed == VIREO_PUSH_SIGNAL && region->ring_ctx) {
@@ -484,9 +521,15 @@ static bool post(struct vireo_region *region, u16 vcpu, u32 off, u32 len,
 	return pushed != VIREO_PUSH_FULL;
 }
 
+/*
+ * What is slow by itself, any access, and the common ones that only load or
+ * store: apart, so that each saves no registers for what only another calls.
+ * What is apart returns what became of the access.
+ */
+
 /* Counts an access that goes to user space. */
-static noinline enum vireo_outcome pass(struct vireo_region *region, u16 vcpu,
-					enum vireo_dir dir, u32 len)
+static __always_inline enum vireo_outcome
+pass(struct vireo_region *region, u32 vcpu, enum vireo_dir dir, u32 len)
 {
 	enum vireo_outcome why = VIREO_OUT_NO_RULE;
 
@@ -498,32 +541,56 @@ static noinline enum vireo_outcome pass(struct vireo_region *region, u16 vcpu,
 	return why;
 }
 
-/* Whether a read was served; @out: what became of it. */
-static __always_inline bool read_any(struct vireo_region *region, u16 vcpu,
-				     u64 addr, u32 len, void *val,
-				     enum vireo_outcome *out)
+static noinline bool read_slow(struct vireo_region *region,
+			       const struct vireo_op *op, u32 off, u32 len,
+			       void *val)
 {
-	u32 begin = vireo_count_begin();
+	bool signal;
+
+	if (!vireo_rules_read_slow(op, region->shadow, off, len, val, &signal))
+		return false;
+	if (signal)
+		vireo_eventfd_signal(op->ctx);
+	return true;
+}
+
+static noinline enum vireo_outcome read_any(struct vireo_region *region,
+					    u32 vcpu, u32 off, u32 len,
+					    void *val, u32 begin)
+{
 	const struct vireo_op *op = NULL;
 
 	/* Acquire: pairs with vireo_io_enable(). */
 	if (likely(smp_load_acquire(&region->enabled)))
-		op = vireo_rules_read(region->rules, region->shadow,
-				      addr - region->addr, len, val);
-	if (!op) {
-		*out = pass(region, vcpu, VIREO_READ, len);
-		return false;
-	}
+		op = vireo_rules_read(region->rules, region->shadow, off, len,
+				      val);
+	if (!op || (vireo_op_is_slow(op) &&
+		    !read_slow(region, op, off, len, val)))
+		return pass(region, vcpu, VIREO_READ, len);
 
-	*out = op->type;
 	vireo_count_served(&region->stats, vcpu, VIREO_READ, op->type, begin);
-	return true;
+	return op->type;
 }
 
-/* As read_any(), but that @begin is from vireo_count_begin(). */
-static __always_inline bool write_any(struct vireo_region *region, u16 vcpu,
-				      u32 off, u32 len, const void *val,
-				      u32 begin, enum vireo_outcome *out)
+static noinline bool write_slow(struct vireo_region *region,
+				const struct vireo_op *op, u32 vcpu, u32 off,
+				u32 len, u64 data)
+{
+	bool signal = false, done;
+
+	if (op->action == VIREO_ACT_POST)
+		return post(region, op, vcpu, off, len, data);
+
+	done = vireo_rules_write_slow(op, region->shadow, off, len, data,
+				      &signal);
+	if (signal)
+		vireo_eventfd_signal(op->ctx);
+	return done;
+}
+
+static noinline enum vireo_outcome write_any(struct vireo_region *region,
+					     u32 vcpu, u32 off, u32 len,
+					     const void *val, u32 begin)
 {
 	const struct vireo_op *op = NULL;
 
@@ -531,57 +598,45 @@ static __always_inline bool write_any(struct vireo_region *region, u16 vcpu,
 	if (likely(smp_load_acquire(&region->enabled)))
 		op = vireo_rules_write(region->rules, region->shadow, off, len,
 				       val);
-	if (!op) {
-		*out = pass(region, vcpu, VIREO_WRITE, len);
-		return false;
-	}
-	if (op->action == VIREO_ACT_POST &&
-	    !post(region, vcpu, off, len, vireo_load(val, len))) {
-		*out = VIREO_OUT_RING_FULL;
-		vireo_count_passed(&region->stats, vcpu, VIREO_WRITE, *out);
-		return false;
+	if (!op)
+		return pass(region, vcpu, VIREO_WRITE, len);
+	if (vireo_op_is_slow(op) &&
+	    !write_slow(region, op, vcpu, off, len, vireo_load(val, len))) {
+		if (op->action != VIREO_ACT_POST)
+			return pass(region, vcpu, VIREO_WRITE, len);
+		vireo_count_passed(&region->stats, vcpu, VIREO_WRITE,
+				   VIREO_OUT_RING_FULL);
+		trace_vireo_ring_full(&region->stats, vcpu);
+		return VIREO_OUT_RING_FULL;
 	}
 	if (op->action == VIREO_ACT_EVENT)
 		vireo_eventfd_signal(op->ctx);
 
-	*out = op->type;
 	vireo_count_served(&region->stats, vcpu, VIREO_WRITE, op->type, begin);
-	return true;
+	return op->type;
 }
 
-/*
- * A write that is not a plain store.  Apart, so that those save no registers
- * for what this one calls.
- */
-static noinline bool write_rest(struct vireo_region *region, u16 vcpu, u32 off,
-				u32 len, const void *val, u32 begin)
-{
-	enum vireo_outcome out;
-
-	return write_any(region, vcpu, off, len, val, begin, &out);
-}
-
-/* While somebody traces.  Apart, so that others pay one no-op for it. */
-static noinline bool read_traced(struct vireo_region *region, u16 vcpu,
+/* While somebody traces: others pay one no-op for it. */
+static noinline bool read_traced(struct vireo_region *region, u32 vcpu,
 				 u64 addr, u32 len, void *val)
 {
-	enum vireo_outcome out;
-	bool served = read_any(region, vcpu, addr, len, val, &out);
+	enum vireo_outcome out = read_any(region, vcpu, addr - region->addr,
+					  len, val, vireo_count_begin());
+	bool served = vireo_served(out);
 
 	vireo_trace_read(&region->stats, vcpu, addr, len, served ? val : NULL,
 			 out);
 	return served;
 }
 
-static noinline bool write_traced(struct vireo_region *region, u16 vcpu,
+static noinline bool write_traced(struct vireo_region *region, u32 vcpu,
 				  u64 addr, u32 len, const void *val)
 {
-	enum vireo_outcome out;
-	bool served = write_any(region, vcpu, addr - region->addr, len, val,
-				vireo_count_begin(), &out);
+	enum vireo_outcome out = write_any(region, vcpu, addr - region->addr,
+					   len, val, vireo_count_begin());
 
 	vireo_trace_write(&region->stats, vcpu, addr, len, val, out);
-	return served;
+	return vireo_served(out);
 }
 
 /**
@@ -596,14 +651,25 @@ static noinline bool write_traced(struct vireo_region *region, u16 vcpu,
  *
  * Return: whether it was served; if not, @val is untouched.
  */
-bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr, u32 len,
-		       void *val)
+bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr,
+		       u32 len, void *val)
 {
-	enum vireo_outcome out;
+	u32 off = addr - region->addr;
+	u32 begin, type = 0;
 
 	if (tracepoint_enabled(vireo_read))
 		return read_traced(region, vcpu, addr, len, val);
-	return read_any(region, vcpu, addr, len, val, &out);
+
+	begin = vireo_count_begin();
+	/* Acquire: pairs with vireo_io_enable(). */
+	if (likely(smp_load_acquire(&region->enabled)))
+		type = vireo_rules_load(region->rules, region->shadow, off, len,
+					val);
+	if (!type)
+		return vireo_served(
+			read_any(region, vcpu, off, len, val, begin));
+	vireo_count_served(&region->stats, vcpu, VIREO_READ, type, begin);
+	return true;
 }
 
 /**
@@ -622,18 +688,19 @@ bool vireo_region_write(struct vireo_region *region, u16 vcpu, u64 addr,
 			u32 len, const void *val)
 {
 	u32 off = addr - region->addr;
-	u32 begin;
+	u32 begin, type = 0;
 
 	if (tracepoint_enabled(vireo_write))
 		return write_traced(region, vcpu, addr, len, val);
 
 	begin = vireo_count_begin();
 	/* Acquire: pairs with vireo_io_enable(). */
-	if (likely(smp_load_acquire(&region->enabled)) &&
-	    vireo_rules_store(region->rules, region->shadow, off, len, val)) {
-		vireo_count_served(&region->stats, vcpu, VIREO_WRITE,
-				   VIREO_OUT_SHADOW, begin);
-		return true;
-	}
-	return write_rest(region, vcpu, off, len, val, begin);
+	if (likely(smp_load_acquire(&region->enabled)))
+		type = vireo_rules_store(region->rules, region->shadow, off,
+					 len, val);
+	if (!type)
+		return vireo_served(
+			write_any(region, vcpu, off, len, val, begin));
+	vireo_count_served(&region->stats, vcpu, VIREO_WRITE, type, begin);
+	return true;
 }

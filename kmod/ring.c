@@ -31,30 +31,34 @@ void vireo_ring_init(struct vireo_post_ring *ring, struct vireo_ring *shared,
 }
 
 /**
- * vireo_ring_push() - append a posted write
+ * vireo_ring_full() - is there no room for a post?
  * @ring: the ring; the caller serializes
+ *
+ * Return: whether there is none, or the owner says so.
+ */
+bool vireo_ring_full(const struct vireo_post_ring *ring)
+{
+	/* Acquire: the owner is done with the entries below head. */
+	return ring->tail - smp_load_acquire(&ring->shared->head) > ring->mask;
+}
+
+/**
+ * vireo_ring_push() - append a posted write
+ * @ring: the ring, not full; the caller serializes
  * @offset: from the start of the region
  * @width: 1, 2, 4 or 8
  * @vcpu: id of the vCPU
  * @value: the data, zero-extended
  *
- * Return: what happened and whether the owner must be signalled.
+ * Return: whether the ring was empty: the owner must be signalled.
  */
-enum vireo_push vireo_ring_push(struct vireo_post_ring *ring, u32 offset,
-				u32 width, u16 vcpu, u64 value)
+bool vireo_ring_push(struct vireo_post_ring *ring, u32 offset, u32 width,
+		     u16 vcpu, u64 value)
 {
 	struct vireo_ring *shared = ring->shared;
-	struct vireo_post *post;
-	u32 tail = ring->tail;
-	u32 used;
+	u32 tail = ring->tail, head;
+	struct vireo_post *post = &shared->post[tail & ring->mask];
 
-	/* Acquire: the owner is done with the entries below head. */
-	used = tail - smp_load_acquire(&shared->head);
-	if (used > ring->mask)
-		return VIREO_PUSH_FULL;
-	ring->used = used + 1;
-
-	post = &shared->post[tail & ring->mask];
 	post->value = value;
 	post->offset = offset;
 	post->vcpu = vcpu;
@@ -71,8 +75,7 @@ enum vireo_push vireo_ring_push(struct vireo_post_ring *ring, u32 offset,
 	 * sees that the owner had taken all before it.
 	 */
 	smp_mb();
-	if (READ_ONCE(shared->head) == tail)
-		return VIREO_PUSH_SIGNAL;
-
-	return VIREO_PUSH_DONE;
+	head = READ_ONCE(shared->head);
+	ring->used = tail + 1 - head;
+	return head == tail;
 }

@@ -18,7 +18,7 @@
 #include <linux/slab.h>
 
 #include "compat.h"
-#include "vireo.h"
+#include "table.h"
 
 #define VIREO_AREA_PGSHIFT (ilog2(VIREO_IO_AREA_STRIDE) - PAGE_SHIFT)
 
@@ -67,6 +67,8 @@ static const struct vireo_ioctl vireo_vm_ioctls[] = {
 	VIREO_IOCTL(VIREO_IO_DEL, vireo_io_del, struct vireo_io_id, reserved),
 	VIREO_IOCTL(VIREO_IO_ENABLE, vireo_io_enable, struct vireo_io_id,
 		    reserved),
+	VIREO_IOCTL(VIREO_VCPU_CREATE, vireo_vcpu_create,
+		    struct vireo_vcpu_create, run),
 	VIREO_IOCTL(VIREO_STATS, vireo_vm_stats, struct vireo_stats, reserved),
 };
 
@@ -109,16 +111,42 @@ static int vireo_vm_mmap(struct file *file, struct vm_area_struct *vma)
 	return ret;
 }
 
+static void free_vm(struct kref *kref)
+{
+	struct vireo_vm *vm = container_of(kref, struct vireo_vm, kref);
+
+	vireo_table_free(vm);
+	xa_destroy(&vm->regions);
+	fput(vm->area_file);
+	fput(vm->kvm_file);
+	kfree(vm);
+}
+
+/**
+ * vireo_vm_get() - take a reference to a VM's memory
+ * @vm: the VM
+ */
+void vireo_vm_get(struct vireo_vm *vm)
+{
+	kref_get(&vm->kref);
+}
+
+/**
+ * vireo_vm_put() - drop such a reference
+ * @vm: the VM
+ */
+void vireo_vm_put(struct vireo_vm *vm)
+{
+	kref_put(&vm->kref, free_vm);
+}
+
 static int vireo_vm_release(struct inode *inode, struct file *file)
 {
 	struct vireo_vm *vm = file->private_data;
 
 	vireo_io_del_all(vm);
 	vireo_vm_stats_del(&vm->stats);
-	xa_destroy(&vm->regions);
-	fput(vm->area_file);
-	fput(vm->kvm_file);
-	kfree(vm);
+	vireo_vm_put(vm);
 	return 0;
 }
 
@@ -161,6 +189,8 @@ long vireo_vm_create(void *unused, union vireo_arg *arg, void __user *uarg)
 		return -ENOMEM;
 	mutex_init(&vm->lock);
 	xa_init_flags(&vm->regions, XA_FLAGS_ALLOC);
+	INIT_LIST_HEAD(&vm->vcpus);
+	kref_init(&vm->kref);
 	strscpy(vm->name, create->name, sizeof(vm->name));
 
 	vm->kvm_file = fget(create->kvm_fd);

@@ -119,6 +119,7 @@ int vcpus_create(struct vm *vm, struct error *err)
 		vm->vcpus[i].vm = vm;
 		vm->vcpus[i].id = i;
 		rc = vm->accel->ops->vcpu_create(vm->accel, i, vm->nr_vcpus,
+						 &vm->fast,
 						 &vm->vcpus[i].accel, err);
 		if (rc)
 			goto err_destroy;

@@ -20,6 +20,13 @@ int vireo_open(void)
 	return fd < 0 ? -errno : fd;
 }
 
+int exit_path(int dev)
+{
+	struct vireo_info info = { .size = sizeof(info) };
+
+	return ioctl(dev, VIREO_INFO, &info) ? -errno : (int)info.exit_path;
+}
+
 int kvm_vm_open(void)
 {
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -84,9 +91,25 @@ int io_enable(int vm, uint32_t id)
 	return IOCTL(vm, VIREO_IO_ENABLE, &arg);
 }
 
+int io_disable(int vm, uint32_t id)
+{
+	struct vireo_io_id arg = {
+		.size = sizeof(arg), .flags = VIREO_IO_DISABLED, .id = id,
+	};
+
+	return IOCTL(vm, VIREO_IO_ENABLE, &arg);
+}
+
 int area_map(int vm, uint32_t id, uint32_t ring_entries, struct area *area)
 {
-	size_t size = VIREO_SHADOW_SIZE;
+	return area_map_pages(vm, id, 1, ring_entries, area);
+}
+
+int area_map_pages(int vm, uint32_t id, uint32_t shadow_pages,
+		   uint32_t ring_entries, struct area *area)
+{
+	const size_t shadow = (size_t)shadow_pages * VIREO_SHADOW_SIZE;
+	size_t size = shadow;
 	void *p;
 
 	if (ring_entries)
@@ -100,8 +123,7 @@ int area_map(int vm, uint32_t id, uint32_t ring_entries, struct area *area)
 		return -errno;
 	area->shadow = p;
 	area->ring = ring_entries ?
-			     (struct vireo_ring *)(area->shadow +
-						   VIREO_SHADOW_SIZE) : NULL;
+		(struct vireo_ring *)(area->shadow + shadow) : NULL;
 	area->size = size;
 	return 0;
 }
@@ -238,6 +260,8 @@ int module_load(const char *params)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
+	if (!params)
+		params = getenv("VIREO_PARAMS") ?: "";
 	ret = syscall(SYS_finit_module, fd, params, 0) ? -errno : 0;
 	close(fd);
 	return ret;

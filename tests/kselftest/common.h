@@ -22,6 +22,8 @@
 			       r_ < 0 ? -errno : r_; })
 
 int vireo_open(void);
+/* VIREO_EXIT_PATH_*, or -errno. */
+int exit_path(int dev);
 int kvm_vm_open(void);
 int vireo_vm_open(int dev, int kvm_vm, const char *name);
 
@@ -32,6 +34,7 @@ struct vireo_io_add io_template(uint32_t bus, uint64_t addr, uint64_t len,
 int io_add(int vm, struct vireo_io_add *add);
 int io_del(int vm, uint32_t id);
 int io_enable(int vm, uint32_t id);
+int io_disable(int vm, uint32_t id);
 
 /* A region's area. */
 struct area {
@@ -41,6 +44,8 @@ struct area {
 };
 
 int area_map(int vm, uint32_t id, uint32_t ring_entries, struct area *area);
+int area_map_pages(int vm, uint32_t id, uint32_t shadow_pages,
+		   uint32_t ring_entries, struct area *area);
 void area_unmap(struct area *area);
 /* Takes one post; whether there was one. */
 bool ring_take(struct vireo_ring *ring, struct vireo_post *post);
@@ -61,6 +66,7 @@ long long region_stat(const char *dir, const char *region, const char *column);
 /* Loading and unloading, straight by system call; -errno. */
 int module_refcount(void);
 int module_unload(void);
+/* NULL: as tests/kselftest/run loads it. */
 int module_load(const char *params);
 
 #endif

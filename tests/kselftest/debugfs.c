@@ -47,6 +47,7 @@ FIXTURE_SETUP(debugfs)
 	ASSERT_GE(self->dev, 0);
 	self->vm = vireo_vm_open(self->dev, self->g->vm, "a machine");
 	ASSERT_GE(self->vm, 0);
+	ASSERT_EQ(guest_attach(self->g, self->dev, self->vm), 0);
 	self->event = eventfd(0, EFD_NONBLOCK);
 	rules[3].fd = self->event;
 

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "common.h"
 #include "guest.h"
 
 /* Guest-physical layout. */
@@ -151,6 +152,7 @@ static int add_vcpu(struct guest *g, int kvm)
 		close(g->vcpu[i]);
 		return ret;
 	}
+	g->runner[i] = g->vcpu[i];
 	g->nr_vcpus++;
 	ret = set_cpuid(kvm, g->vcpu[i]);
 	return ret ? ret : set_registers(g->vcpu[i]);
@@ -174,6 +176,7 @@ int guest_create(struct guest *g, int nr_vcpus)
 
 	memset(g, 0, sizeof(*g));
 	g->vm = -1;
+	g->run_cmd = KVM_RUN;
 	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (kvm < 0)
 		return -errno;
@@ -200,11 +203,41 @@ void guest_destroy(struct guest *g)
 
 	for (i = 0; i < g->nr_vcpus; i++) {
 		munmap(g->run[i], g->run_size);
+		if (g->runner[i] != g->vcpu[i])
+			close(g->runner[i]);
 		close(g->vcpu[i]);
 	}
 	if (g->vm >= 0)
 		close(g->vm);
 	munmap(g->mem, GUEST_MEM);
+}
+
+int guest_vcpu_create(struct guest *g, int vm, int vcpu)
+{
+	struct vireo_vcpu_create create = {
+		.size = sizeof(create),
+		.vcpu_fd = g->vcpu[vcpu],
+		.id = vcpu,
+		.run = (uintptr_t)g->run[vcpu],
+	};
+
+	return IOCTL(vm, VIREO_VCPU_CREATE, &create);
+}
+
+int guest_attach(struct guest *g, int dev, int vm)
+{
+	int i, fd, path = exit_path(dev);
+
+	if (path != VIREO_EXIT_PATH_RUN)
+		return path < 0 ? path : 0;
+	for (i = 0; i < g->nr_vcpus; i++) {
+		fd = guest_vcpu_create(g, vm, i);
+		if (fd < 0)
+			return fd;
+		g->runner[i] = fd;
+	}
+	g->run_cmd = VIREO_VCPU_RUN;
+	return 0;
 }
 
 static struct guest_op *script(struct guest *g, int vcpu)
@@ -278,32 +311,46 @@ static void serve_mmio(struct guest *g, int vcpu)
 	log_exit(g, &e);
 }
 
-int guest_run(struct guest *g, int vcpu)
+int guest_restart(struct guest *g, int vcpu)
 {
 	struct kvm_regs regs = {
 		.rip = CODE, .rsi = SCRIPT(vcpu), .rflags = 2,
 	};
 
+	return ioctl(g->vcpu[vcpu], KVM_SET_REGS, &regs) ? -errno : 0;
+}
+
+int guest_serve(struct guest *g, int vcpu)
+{
+	switch (g->run[vcpu]->exit_reason) {
+	case KVM_EXIT_IO:
+		serve_io(g, vcpu);
+		return 0;
+	case KVM_EXIT_MMIO:
+		serve_mmio(g, vcpu);
+		return 0;
+	}
+	return -EPROTO;
+}
+
+int guest_run(struct guest *g, int vcpu)
+{
+	int ret;
+
 	if (!g->nr_ops[vcpu])
 		return 0;
-	if (ioctl(g->vcpu[vcpu], KVM_SET_REGS, &regs))
-		return -errno;
-	for (;;) {
-		if (ioctl(g->vcpu[vcpu], KVM_RUN, 0))
-			return -errno;
-		switch (g->run[vcpu]->exit_reason) {
-		case KVM_EXIT_IO:
-			serve_io(g, vcpu);
-			break;
-		case KVM_EXIT_MMIO:
-			serve_mmio(g, vcpu);
-			break;
-		case KVM_EXIT_HLT:
-			return 0;
-		default:
-			return -EPROTO;
+	ret = guest_restart(g, vcpu);
+	while (!ret) {
+		if (ioctl(g->runner[vcpu], g->run_cmd, 0)) {
+			/* The module's bound on served accesses. */
+			ret = errno == EAGAIN ? 0 : -errno;
+			continue;
 		}
+		if (g->run[vcpu]->exit_reason == KVM_EXIT_HLT)
+			break;
+		ret = guest_serve(g, vcpu);
 	}
+	return ret;
 }
 
 uint64_t guest_access(struct guest *g, enum guest_kind kind, int width,

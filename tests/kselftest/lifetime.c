@@ -42,6 +42,9 @@ static int host_open(struct host *h, int vcpus)
 		return ret;
 	h->dev = vireo_open();
 	h->vm = vireo_vm_open(h->dev, h->g.vm, "lifetime");
+	ret = guest_attach(&h->g, h->dev, h->vm);
+	if (ret)
+		return ret;
 	h->event = eventfd(0, EFD_NONBLOCK);
 	add.ring_entries = 64;
 	add.ring_fd = h->event;
@@ -426,7 +429,7 @@ TEST_F(module, unload_is_refused_while_in_use)
 	EXPECT_EQ(unload_soon(), 0);
 	EXPECT_LT(access("/dev/vireo", F_OK), 0);
 	EXPECT_LT(access(STATS_ROOT, F_OK), 0);
-	EXPECT_EQ(module_load(""), 0);
+	EXPECT_EQ(module_load(NULL), 0);
 	EXPECT_EQ(access("/dev/vireo", F_OK), 0);
 }
 
@@ -439,7 +442,7 @@ TEST_F_TIMEOUT(module, load_and_unload_repeatedly, 120)
 		int ret;
 
 		ASSERT_EQ(unload_soon(), 0);
-		ASSERT_EQ(module_load(""), 0);
+		ASSERT_EQ(module_load(NULL), 0);
 		ret = host_open(h, 1);
 		if (ret == -EOPNOTSUPP || ret == -ENOENT || ret == -ENODEV)
 			SKIP(return, "no guest: %s", strerror(-ret));
@@ -484,7 +487,7 @@ TEST_F(module, exit_path_parameter)
 	EXPECT_EQ(info.exit_path, VIREO_EXIT_PATH_BUS);
 	close(dev);
 	EXPECT_EQ(unload_soon(), 0);
-	EXPECT_EQ(module_load(""), 0);
+	EXPECT_EQ(module_load(NULL), 0);
 }
 
 TEST_HARNESS_MAIN

@@ -187,7 +187,8 @@ static void interpreters_agree(void **state)
 		for (i = 0; i < NR_RULES; i++)
 			b->rules[i] = random_rule(b->event);
 		assert_int_equal(vireo_rules_compile(b->table, b->rules,
-						     NR_RULES, REGION_LEN),
+						     NR_RULES, REGION_LEN,
+						     VIREO_SHADOW_SIZE),
 				 0);
 		for (i = 0; i < VIREO_SHADOW_SIZE; i++)
 			b->kshadow[i] = b->ushadow[i] = (uint8_t)rnd(256);
@@ -222,16 +223,17 @@ static void bad_tables_are_refused(void **state)
 	struct vireo_rule r;
 
 	(void)state;
-#define REFUSED(field, value)                                                 \
-	do {                                                                  \
-		r = good;                                                     \
-		r.field = (value);                                            \
-		assert_int_equal(vireo_rules_compile(t, &r, 1, 16), -EINVAL); \
+#define REFUSED(field, value)                                             \
+	do {                                                              \
+		r = good;                                                 \
+		r.field = (value);                                        \
+		assert_int_equal(vireo_rules_compile(t, &r, 1, 16, 4096), \
+				 -EINVAL);                                \
 	} while (0)
-	assert_int_equal(vireo_rules_compile(t, &good, 1, 16), 0);
-	assert_int_equal(vireo_rules_compile(t, &good, 0, 16), -EINVAL);
+	assert_int_equal(vireo_rules_compile(t, &good, 1, 16, 4096), 0);
+	assert_int_equal(vireo_rules_compile(t, &good, 0, 16, 4096), -EINVAL);
 	REFUSED(type, 0);
-	REFUSED(type, 6);
+	REFUSED(type, 8);
 	REFUSED(widths, 0x10);
 	REFUSED(flags, VIREO_RULE_READ_SHADOW);
 	REFUSED(flags, VIREO_RULE_WRITE_THROUGH | VIREO_RULE_WRITE_DROP);
@@ -250,6 +252,13 @@ static void bad_tables_are_refused(void **state)
 	free(t);
 }
 
+static enum vireo_push push(struct vireo_post_ring *ring, uint64_t val)
+{
+	const struct vireo_op op = { .action = VIREO_ACT_POST };
+
+	return vireo_rules_post(&op, NULL, ring, 1, 1, 0, val);
+}
+
 /* No head that the owner can store makes the module write outside. */
 static void ring_survives_its_owner(void **state)
 {
@@ -263,18 +272,17 @@ static void ring_survives_its_owner(void **state)
 	(void)state;
 	mem[size] = 0x5a;
 	vireo_ring_init(&ring, shared, 4);
-	assert_int_equal(vireo_ring_push(&ring, 1, 1, 0, 7), VIREO_PUSH_SIGNAL);
+	assert_int_equal(push(&ring, 7), VIREO_PUSH_SIGNAL);
 	for (i = 0; i < 3; i++)
-		assert_int_equal(vireo_ring_push(&ring, 1, 1, 0, i),
-				 VIREO_PUSH_DONE);
-	assert_int_equal(vireo_ring_push(&ring, 1, 1, 0, 9), VIREO_PUSH_FULL);
+		assert_int_equal(push(&ring, i), VIREO_PUSH_DONE);
+	assert_int_equal(push(&ring, 9), VIREO_PUSH_FULL);
 	assert_int_equal(shared->post[0].value, 7);
 
 	for (i = 0; i < 100000; i++) {
 		shared->head = (uint32_t)(i * 2654435761U);
 		shared->tail = i;
 		shared->entries = UINT32_MAX;
-		full += vireo_ring_push(&ring, 1, 1, 0, i) == VIREO_PUSH_FULL;
+		full += push(&ring, i) == VIREO_PUSH_FULL;
 	}
 	assert_true(full > 0);
 	assert_int_equal(mem[size], 0x5a);
