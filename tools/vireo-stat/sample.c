@@ -176,14 +176,14 @@ static int read_vm(struct object *host, const struct tree *tree,
 		   const struct vm_directory *kvm,
 		   const struct vm_directory *vireo)
 {
-	const char *path = kvm ? kvm->path : vireo->path;
+	const struct vm_directory *either = kvm ? kvm : vireo;
 	struct object *vm;
 	int ret = 0;
 
-	vm = object_add(host, OBJECT_VM, strchr(path, '/') + 1, "");
+	vm = object_add(host, OBJECT_VM, strchr(either->path, '/') + 1, "");
 	if (!vm)
 		return -ENOMEM;
-	vm->pid = kvm ? kvm->pid : vireo->pid;
+	vm->pid = either->pid;
 	if (kvm)
 		ret = read_kvm_vm(vm, tree, kvm->path);
 	if (!ret && vireo)
