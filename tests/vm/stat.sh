@@ -106,7 +106,7 @@ stat_live() {
 	}
 	wait_for 60 busiest || fail "serial0 is not the busiest region" || return
 	"${tmux[@]}" send-keys 4
-	wait_for 30 on_tmux '^serial0 served_time .*#' || fail "no latencies" || return
+	wait_for 30 on_tmux '^served_time .*#' || fail "no latencies" || return
 	kill -KILL "${pids[seen]}"
 	ended seen 137
 	wait_for 30 on_tmux 'has ended' || fail "the end is not seen" || return
