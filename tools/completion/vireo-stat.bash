@@ -4,7 +4,7 @@
 _vireo_stat()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-	local stat=${COMP_WORDS[0]} words= name
+	local stat=${COMP_WORDS[0]} words='' name
 
 	COMPREPLY=()
 	case $prev in

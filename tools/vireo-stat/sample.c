@@ -115,8 +115,8 @@ static size_t same_process(const struct vm_directories *d, size_t from,
 
 /* ---- names ------------------------------------------------------------ */
 
-/* "-name X" and "-name guest=X,..." of QEMU, which has no other place for it. */
-static const char *qemu_name(char *arguments)
+/* "-name X" and "-name guest=X,..." of QEMU, "--name X" of vireo and others. */
+static const char *told_name(char *arguments)
 {
 	bool next = false;
 	char *word;
@@ -141,7 +141,7 @@ static char *process_name(const struct tree *tree, long pid)
 
 	snprintf(path, sizeof(path), "%ld/cmdline", pid);
 	if (!file_read(tree->proc, path, &text, NULL)) {
-		found = qemu_name(text);
+		found = told_name(text);
 		name = found && *found ? strdup(found) : NULL;
 		free(text);
 	}
@@ -171,22 +171,30 @@ static int name_vm(struct object *vm, const struct tree *tree)
 
 /* ---- reading ---------------------------------------------------------- */
 
-/* A VM that is in @kvm, in @vireo or in both; NULL for where it is not. */
+/* In place of one of a VM's directories: there it is not known. */
+static const struct vm_directory nowhere;
+
+static bool is_somewhere(const struct vm_directory *d)
+{
+	return *d->path;
+}
+
+/* A VM that is in @kvm, in @vireo or in both. */
 static int read_vm(struct object *host, const struct tree *tree,
 		   const struct vm_directory *kvm,
 		   const struct vm_directory *vireo)
 {
-	const char *path = kvm ? kvm->path : vireo->path;
+	const struct vm_directory *either = is_somewhere(kvm) ? kvm : vireo;
 	struct object *vm;
 	int ret = 0;
 
-	vm = object_add(host, OBJECT_VM, strchr(path, '/') + 1, "");
+	vm = object_add(host, OBJECT_VM, strchr(either->path, '/') + 1, "");
 	if (!vm)
 		return -ENOMEM;
-	vm->pid = kvm ? kvm->pid : vireo->pid;
-	if (kvm)
+	vm->pid = either->pid;
+	if (is_somewhere(kvm))
 		ret = read_kvm_vm(vm, tree, kvm->path);
-	if (!ret && vireo)
+	if (!ret && is_somewhere(vireo))
 		ret = read_vireo_vm(vm, tree, vireo->path);
 	return ret ? ret : name_vm(vm, tree);
 }
@@ -204,9 +212,9 @@ static int read_process(struct object *host, const struct tree *tree,
 	int ret = 0;
 
 	for (size_t i = 0; i < nr_kvm && !ret; i++)
-		ret = read_vm(host, tree, &kvm[i], same ? &vireo[i] : NULL);
+		ret = read_vm(host, tree, &kvm[i], same ? &vireo[i] : &nowhere);
 	for (size_t i = 0; i < nr_vireo && !ret && !same; i++)
-		ret = read_vm(host, tree, NULL, &vireo[i]);
+		ret = read_vm(host, tree, &nowhere, &vireo[i]);
 	return ret;
 }
 

@@ -62,10 +62,11 @@ static void move_to(struct view *v, long row)
 	if (row > last)
 		row = last;
 	v->selected = row < 0 ? 0 : (size_t)row;
-	/* On the list the selection is a VM. */
-	if (v->page == PAGE_VMS && last >= 0)
-		snprintf(v->vm, sizeof(v->vm), "%s",
-			 v->table.rows[v->selected].object->id);
+	if (v->page != PAGE_VMS || last < 0)
+		return;
+	v->follow = true;
+	snprintf(v->vm, sizeof(v->vm), "%s",
+		 v->table.rows[v->selected].object->id);
 }
 
 static bool move_key(struct view *v, int key)
@@ -108,8 +109,10 @@ static bool page_key(struct view *v, int key)
 	case KEY_ENTER:
 	case KEY_RIGHT:
 	case 'l':
-		if (!in_vm && v->table.nr_rows)
+		if (!in_vm && v->table.nr_rows) {
+			v->follow = true;
 			go_to(v, PAGE_REGIONS);
+		}
 		return true;
 	case KEY_ESCAPE:
 	case KEY_LEFT:
@@ -339,6 +342,7 @@ static void enter_only(struct view *v)
 	if (!v->only || host->nr_children != 1)
 		return;
 	snprintf(v->vm, sizeof(v->vm), "%s", host->children[0].id);
+	v->follow = true;
 	go_to(v, PAGE_REGIONS);
 }
 

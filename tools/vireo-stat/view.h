@@ -2,8 +2,9 @@
 /*
  * The live view.  view.c has the loop and the keys, view_draw.c the screen.
  *
- * On the list of VMs the selection follows a VM, however the list is sorted;
- * on the pages of a VM it is a place.  A VM that ends while it is looked into
+ * On the list of VMs the selection is the first line until the user moves it;
+ * from then on it follows its VM, however the list is sorted.  On the pages of
+ * a VM it is a place.  A VM that ends while it is looked into
  * leads back to the list.
  */
 #ifndef VIREO_STAT_VIEW_H
@@ -33,6 +34,7 @@ struct view {
 	enum page page;
 	struct sort sort[NR_PAGES];
 	char vm[64];	 /* id of the VM that is selected, or looked into */
+	bool follow;	 /* the selection on the list is that VM */
 	size_t selected; /* row */
 	size_t top;	 /* first row that is shown */
 	char message[128];

@@ -123,19 +123,32 @@ static int make_table(struct view *v)
 	return ret;
 }
 
-/* Where the selected VM is now, and what of the table is in sight. */
+/* The list's selection goes where its VM is, or becomes the VM that is there. */
+static void select_vm(struct view *v)
+{
+	const struct table *t = &v->table;
+
+	for (size_t i = 0; v->follow && i < t->nr_rows; i++) {
+		if (!strcmp(t->rows[i].object->id, v->vm)) {
+			v->selected = i;
+			return;
+		}
+	}
+	v->follow = false;
+	if (t->nr_rows)
+		snprintf(v->vm, sizeof(v->vm), "%s",
+			 t->rows[v->selected].object->id);
+}
+
+/* What of the table is in sight. */
 static void place(struct view *v)
 {
 	const struct table *t = &v->table;
 
-	for (size_t i = 0; v->page == PAGE_VMS && i < t->nr_rows; i++)
-		if (!strcmp(t->rows[i].object->id, v->vm))
-			v->selected = i;
 	if (v->selected >= t->nr_rows)
 		v->selected = t->nr_rows ? t->nr_rows - 1 : 0;
-	if (v->page == PAGE_VMS && t->nr_rows)
-		snprintf(v->vm, sizeof(v->vm), "%s",
-			 t->rows[v->selected].object->id);
+	if (v->page == PAGE_VMS)
+		select_vm(v);
 
 	v->rows = LINES > HEAD_LINES + FOOT_LINES ?
 			  (size_t)(LINES - HEAD_LINES - FOOT_LINES) :
