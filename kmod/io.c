@@ -18,6 +18,8 @@
 
 #include "compat.h"
 #include "table.h"
+#include "trace.h"
+#include "vireo.h"
 
 static_assert(VIREO_OUT_SHADOW == VIREO_RULE_SHADOW &&
 	      VIREO_OUT_CONST == VIREO_RULE_CONST &&
@@ -26,11 +28,6 @@ static_assert(VIREO_OUT_SHADOW == VIREO_RULE_SHADOW &&
 	      VIREO_OUT_INDEXED == VIREO_RULE_INDEXED &&
 	      VIREO_OUT_CLOCK == VIREO_RULE_CLOCK &&
 	      VIREO_OUT_CLEAR == VIREO_RULE_CLEAR);
-
-static u64 area_bytes(const struct vireo_region *region)
-{
-	return (u64)region->nr_pages * PAGE_SIZE;
-}
 
 static struct eventfd_ctx *eventfd_get(int fd)
 {
@@ -247,7 +244,8 @@ struct vireo_region *vireo_region_get(struct vireo_vm *vm, unsigned long id)
 	return region;
 }
 
-static struct vireo_region *make_region(const struct vireo_io_add *add)
+static struct vireo_region *make_region(const struct vireo_vm *vm,
+					const struct vireo_io_add *add)
 {
 	struct vireo_region *region;
 	int ret;
@@ -282,8 +280,10 @@ static struct vireo_region *make_region(const struct vireo_io_add *add)
 	region->stats.bus = region->bus;
 	region->stats.addr = region->addr;
 	region->stats.len = region->len;
+	region->stats.ring_entries = add->ring_entries;
+	region->stats.area_bytes = (u64)region->nr_pages * PAGE_SIZE;
 	region->stats.enabled = &region->enabled;
-	ret = vireo_region_stats_init(&region->stats);
+	ret = vireo_region_stats_init(&region->stats, &vm->stats);
 	if (ret)
 		goto err_eventfd;
 
@@ -353,7 +353,7 @@ static int publish(struct vireo_vm *vm, struct vireo_region *region, u32 id)
 	ret = attach(vm, region);
 	if (ret)
 		goto out_unlock;
-	vireo_region_stats_add(&vm->stats, &region->stats, area_bytes(region));
+	vireo_region_stats_add(&vm->stats, &region->stats);
 
 	/* Into a reserved slot: needs no memory, cannot fail. */
 	WARN_ON_ONCE(xa_err(xa_store(&vm->regions, id, region, GFP_KERNEL)));
@@ -385,7 +385,7 @@ long vireo_io_add(void *object, union vireo_arg *arg, void __user *uarg)
 	if (ret)
 		return ret;
 
-	region = make_region(add);
+	region = make_region(vm, add);
 	if (IS_ERR(region))
 		return PTR_ERR(region);
 
@@ -420,7 +420,7 @@ static void del_region(struct vireo_vm *vm, struct vireo_region *region)
 
 	xa_erase(&vm->regions, region->stats.id);
 	detach(vm, region);
-	vireo_region_stats_del(&vm->stats, &region->stats, area_bytes(region));
+	vireo_region_stats_del(&vm->stats, &region->stats);
 	vireo_region_put(region);
 }
 
@@ -483,6 +483,7 @@ long vireo_io_enable(void *object, union vireo_arg *arg, void __user *uarg)
 	 */
 	smp_store_release(&region->enabled,
 			  !(arg->io_id.flags & VIREO_IO_DISABLED));
+	trace_vireo_region_enable(&region->stats);
 	vireo_region_put(region);
 	return 0;
 }
@@ -510,13 +511,13 @@ static bool post(struct vireo_region *region, const struct vireo_op *op,
 	spin_lock(&region->ring_lock);
 	pushed = vireo_rules_post(op, region->shadow, &region->ring, off, len,
 				  vcpu, data);
+	vireo_count_ring(&region->stats,
+			 min(region->ring.used, region->ring.mask + 1));
 	spin_unlock(&region->ring_lock);
 
 	if (pushed == VIREO_PUSH_SIGNAL && region->ring_ctx) {
-		this_cpu_inc(region->stats.counters->ring_signals);
+		vireo_count_signal(&region->stats, vcpu);
 		vireo_eventfd_signal(region->ring_ctx);
-	} else if (pushed == VIREO_PUSH_FULL) {
-		this_cpu_inc(region->stats.counters->ring_full);
 	}
 	return pushed != VIREO_PUSH_FULL;
 }
@@ -524,27 +525,39 @@ static bool post(struct vireo_region *region, const struct vireo_op *op,
 /*
  * What is slow by itself, any access, and the common ones that only load or
  * store: apart, so that each saves no registers for what only another calls.
+ * What is apart returns what became of the access.
  */
+
+/* Counts an access that goes to user space. */
+static __always_inline enum vireo_outcome
+pass(struct vireo_region *region, u32 vcpu, enum vireo_dir dir, u32 len)
+{
+	enum vireo_outcome why = VIREO_OUT_NO_RULE;
+
+	if (!READ_ONCE(region->enabled))
+		why = VIREO_OUT_OFF;
+	else if (len - 1 > 7 || !vireo_width_ok(len))
+		why = VIREO_OUT_WIDTH;
+	vireo_count_passed(&region->stats, vcpu, dir, why);
+	return why;
+}
+
 static noinline bool read_slow(struct vireo_region *region,
 			       const struct vireo_op *op, u32 off, u32 len,
 			       void *val)
 {
 	bool signal;
 
-	if (!vireo_rules_read_slow(op, region->shadow, off, len, val,
-				   &signal)) {
-		vireo_count(region->stats.counters, VIREO_READ,
-			    VIREO_OUT_PASSED);
+	if (!vireo_rules_read_slow(op, region->shadow, off, len, val, &signal))
 		return false;
-	}
 	if (signal)
 		vireo_eventfd_signal(op->ctx);
-	vireo_count(region->stats.counters, VIREO_READ, op->type);
 	return true;
 }
 
-static noinline bool read_any(struct vireo_region *region, u32 off, u32 len,
-			      void *val)
+static noinline enum vireo_outcome read_any(struct vireo_region *region,
+					    u32 vcpu, u32 off, u32 len,
+					    void *val, u32 begin)
 {
 	const struct vireo_op *op = NULL;
 
@@ -552,37 +565,33 @@ static noinline bool read_any(struct vireo_region *region, u32 off, u32 len,
 	if (likely(smp_load_acquire(&region->enabled)))
 		op = vireo_rules_read(region->rules, region->shadow, off, len,
 				      val);
-	if (!op) {
-		vireo_count(region->stats.counters, VIREO_READ,
-			    VIREO_OUT_PASSED);
-		return false;
-	}
-	if (vireo_op_is_slow(op))
-		return read_slow(region, op, off, len, val);
-	vireo_count(region->stats.counters, VIREO_READ, op->type);
-	return true;
+	if (!op || (vireo_op_is_slow(op) &&
+		    !read_slow(region, op, off, len, val)))
+		return pass(region, vcpu, VIREO_READ, len);
+
+	vireo_count_served(&region->stats, vcpu, VIREO_READ, op->type, begin);
+	return op->type;
 }
 
-static noinline bool write_slow(struct vireo_region *region, u16 vcpu,
-				const struct vireo_op *op, u32 off, u32 len,
-				u64 data)
+static noinline bool write_slow(struct vireo_region *region,
+				const struct vireo_op *op, u32 vcpu, u32 off,
+				u32 len, u64 data)
 {
 	bool signal = false, done;
 
 	if (op->action == VIREO_ACT_POST)
-		done = post(region, op, vcpu, off, len, data);
-	else
-		done = vireo_rules_write_slow(op, region->shadow, off, len,
-					      data, &signal);
+		return post(region, op, vcpu, off, len, data);
+
+	done = vireo_rules_write_slow(op, region->shadow, off, len, data,
+				      &signal);
 	if (signal)
 		vireo_eventfd_signal(op->ctx);
-	vireo_count(region->stats.counters, VIREO_WRITE,
-		    done ? op->type : VIREO_OUT_PASSED);
 	return done;
 }
 
-static noinline bool write_any(struct vireo_region *region, u16 vcpu, u32 off,
-			       u32 len, const void *val)
+static noinline enum vireo_outcome write_any(struct vireo_region *region,
+					     u32 vcpu, u32 off, u32 len,
+					     const void *val, u32 begin)
 {
 	const struct vireo_op *op = NULL;
 
@@ -590,18 +599,45 @@ static noinline bool write_any(struct vireo_region *region, u16 vcpu, u32 off,
 	if (likely(smp_load_acquire(&region->enabled)))
 		op = vireo_rules_write(region->rules, region->shadow, off, len,
 				       val);
-	if (!op) {
-		vireo_count(region->stats.counters, VIREO_WRITE,
-			    VIREO_OUT_PASSED);
-		return false;
+	if (!op)
+		return pass(region, vcpu, VIREO_WRITE, len);
+	if (vireo_op_is_slow(op) &&
+	    !write_slow(region, op, vcpu, off, len, vireo_load(val, len))) {
+		if (op->action != VIREO_ACT_POST)
+			return pass(region, vcpu, VIREO_WRITE, len);
+		vireo_count_passed(&region->stats, vcpu, VIREO_WRITE,
+				   VIREO_OUT_RING_FULL);
+		trace_vireo_ring_full(&region->stats, vcpu);
+		return VIREO_OUT_RING_FULL;
 	}
-	if (vireo_op_is_slow(op))
-		return write_slow(region, vcpu, op, off, len,
-				  vireo_load(val, len));
-	vireo_count(region->stats.counters, VIREO_WRITE, op->type);
 	if (op->action == VIREO_ACT_EVENT)
 		vireo_eventfd_signal(op->ctx);
-	return true;
+
+	vireo_count_served(&region->stats, vcpu, VIREO_WRITE, op->type, begin);
+	return op->type;
+}
+
+/* While somebody traces: others pay one no-op for it. */
+static noinline bool read_traced(struct vireo_region *region, u32 vcpu,
+				 u64 addr, u32 len, void *val)
+{
+	enum vireo_outcome out = read_any(region, vcpu, addr - region->addr,
+					  len, val, vireo_count_begin());
+	bool served = vireo_served(out);
+
+	vireo_trace_read(&region->stats, vcpu, addr, len, served ? val : NULL,
+			 out);
+	return served;
+}
+
+static noinline bool write_traced(struct vireo_region *region, u32 vcpu,
+				  u64 addr, u32 len, const void *val)
+{
+	enum vireo_outcome out = write_any(region, vcpu, addr - region->addr,
+					   len, val, vireo_count_begin());
+
+	vireo_trace_write(&region->stats, vcpu, addr, len, val, out);
+	return vireo_served(out);
 }
 
 /**
@@ -612,7 +648,7 @@ static noinline bool write_any(struct vireo_region *region, u16 vcpu, u32 off,
  * @len: bytes; any number
  * @val: where to put the data
  *
- * In the vCPU's thread.
+ * In the thread that runs the vCPU.
  *
  * Return: whether it was served; if not, @val is untouched.
  */
@@ -620,15 +656,20 @@ bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr, u32 len,
 		       void *val)
 {
 	u32 off = addr - region->addr;
-	u32 type = 0;
+	u32 begin, type = 0;
 
+	if (tracepoint_enabled(vireo_read))
+		return read_traced(region, vcpu, addr, len, val);
+
+	begin = vireo_count_begin();
 	/* Acquire: pairs with vireo_io_enable(). */
 	if (likely(smp_load_acquire(&region->enabled)))
 		type = vireo_rules_load(region->rules, region->shadow, off, len,
 					val);
 	if (!type)
-		return read_any(region, off, len, val);
-	vireo_count(region->stats.counters, VIREO_READ, type);
+		return vireo_served(
+			read_any(region, vcpu, off, len, val, begin));
+	vireo_count_served(&region->stats, vcpu, VIREO_READ, type, begin);
 	return true;
 }
 
@@ -640,7 +681,7 @@ bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr, u32 len,
  * @len: bytes; any number
  * @val: the data
  *
- * In the vCPU's thread.
+ * In the thread that runs the vCPU.
  *
  * Return: whether it was served.
  */
@@ -648,14 +689,19 @@ bool vireo_region_write(struct vireo_region *region, u16 vcpu, u64 addr,
 			u32 len, const void *val)
 {
 	u32 off = addr - region->addr;
-	u32 type = 0;
+	u32 begin, type = 0;
 
+	if (tracepoint_enabled(vireo_write))
+		return write_traced(region, vcpu, addr, len, val);
+
+	begin = vireo_count_begin();
 	/* Acquire: pairs with vireo_io_enable(). */
 	if (likely(smp_load_acquire(&region->enabled)))
 		type = vireo_rules_store(region->rules, region->shadow, off,
 					 len, val);
 	if (!type)
-		return write_any(region, vcpu, off, len, val);
-	vireo_count(region->stats.counters, VIREO_WRITE, type);
+		return vireo_served(
+			write_any(region, vcpu, off, len, val, begin));
+	vireo_count_served(&region->stats, vcpu, VIREO_WRITE, type, begin);
 	return true;
 }

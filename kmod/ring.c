@@ -26,6 +26,7 @@ void vireo_ring_init(struct vireo_post_ring *ring, struct vireo_ring *shared,
 	ring->shared = shared;
 	ring->mask = entries - 1;
 	ring->tail = 0;
+	ring->used = 0;
 	shared->entries = entries;
 }
 
@@ -55,7 +56,7 @@ bool vireo_ring_push(struct vireo_post_ring *ring, u32 offset, u32 width,
 		     u16 vcpu, u64 value)
 {
 	struct vireo_ring *shared = ring->shared;
-	u32 tail = ring->tail;
+	u32 tail = ring->tail, head;
 	struct vireo_post *post = &shared->post[tail & ring->mask];
 
 	post->value = value;
@@ -74,5 +75,7 @@ bool vireo_ring_push(struct vireo_post_ring *ring, u32 offset, u32 width,
 	 * sees that the owner had taken all before it.
 	 */
 	smp_mb();
-	return READ_ONCE(shared->head) == tail;
+	head = READ_ONCE(shared->head);
+	ring->used = tail + 1 - head;
+	return head == tail;
 }

@@ -381,6 +381,7 @@ bool vireo_rules_write_slow(const struct vireo_op *op, u8 *shadow, u32 off,
  * @shared: the page that the owner sees; nothing read from it is trusted
  * @mask: entries - 1
  * @tail: next entry to fill; the copy in @shared is only for the owner
+ * @used: entries in the ring after the last push, if the owner is honest
  *
  * The caller serializes vireo_ring_push().
  */
@@ -388,6 +389,7 @@ struct vireo_post_ring {
 	struct vireo_ring *shared;
 	u32 mask;
 	u32 tail;
+	u32 used;
 };
 
 /* What became of a post. */

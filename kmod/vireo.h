@@ -15,7 +15,7 @@
  *  2 vireo_vm.lock           mutex     adding and removing regions and vCPUs
  *  3 kvm->slots_lock         mutex     KVM's; the bus arrays and
  *                                      vireo_bus_dev.attached
- *  4 vireo_stats_lock        mutex     debugfs/stats.c: lists, retired sums
+ *  4 those of debugfs/stats.h
  *  5 vireo_vm.regions' lock  spinlock  from id to region; a lookup takes its
  *                                      reference under it
  *  6 vireo_region.ring_lock  spinlock  the producer side of the POST ring
@@ -121,7 +121,7 @@ struct vireo_vcpu {
  * @ring: the POST ring, if there is one; protected by @ring_lock
  * @ring_lock: serializes vCPUs that post
  * @ring_ctx: signalled when the ring turns non-empty, or NULL; owns a reference
- * @stats: statistics; @stats.counters is what the hot path adds to
+ * @stats: statistics
  * @kref: held by vireo_vm.regions and by a lookup
  * @bus: VIREO_BUS_*
  * @bus_dev: bus entry: its handle while vCPUs can reach the region
@@ -161,6 +161,7 @@ union vireo_arg {
 	struct vireo_io_add io_add;
 	struct vireo_io_id io_id;
 	struct vireo_vcpu_create vcpu_create;
+	struct vireo_stats stats;
 };
 
 /**

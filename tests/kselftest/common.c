@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common.h"
+#include "guest.h"
 
 int vireo_open(void)
 {
@@ -45,6 +46,7 @@ int vireo_vm_open(int dev, int kvm_vm, const char *name)
 	struct vireo_vm_create create = {
 		.size = sizeof(create),
 		.kvm_fd = kvm_vm,
+		.vcpus = GUEST_MAX_VCPUS,
 	};
 
 	snprintf(create.name, sizeof(create.name), "%s", name);
