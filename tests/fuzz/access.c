@@ -92,6 +92,8 @@ static void drain(struct owner *o, struct slot *s)
 	if (s->area.ring->entries != entries)
 		fuzz_complain(o->f, "a ring of %u entries says it has %u",
 			      entries, s->area.ring->entries);
+	if (s->area.ring->tail - s->area.ring->head > entries)
+		fuzz_complain(o->f, "a ring of %u entries has more", entries);
 	/* Guests may post as fast as this takes. */
 	for (n = 0; n < entries && ring_take(s->area.ring, &post); n++)
 		check_post(o, s, &post);

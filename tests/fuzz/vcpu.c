@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../kselftest/common.h"
@@ -121,6 +123,7 @@ static void *run_vcpu(void *arg)
 	struct kvm_run *kr = run->g->run[run->vcpu];
 	int fd, ret;
 
+	setpriority(PRIO_PROCESS, syscall(SYS_gettid), run->nice);
 	if (run->kick_usec)
 		fuzz_kick_me(run->kick_usec);
 	guest_restart(run->g, run->vcpu);
