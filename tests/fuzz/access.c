@@ -170,9 +170,8 @@ static long do_add(void *ctx)
 	return io_enable(o->vm, s->id);
 }
 
-static long do_nonsense(void *ctx)
+static int try_nonsense(struct owner *o)
 {
-	struct owner *o = ctx;
 	struct table *t = &o->nonsense;
 	int ret;
 
@@ -188,6 +187,16 @@ static long do_nonsense(void *ctx)
 	fuzz_checked(o->f);
 	if (ret >= 0 && io_del(o->vm, ret))
 		fuzz_complain(o->f, "a region cannot be removed");
+	return ret;
+}
+
+/* Until one is taken: to refuse is cheap. */
+static long do_nonsense(void *ctx)
+{
+	int i, ret = -EINVAL;
+
+	for (i = 0; i < 20 && ret < 0; i++)
+		ret = try_nonsense(ctx);
 	return ret;
 }
 

@@ -139,7 +139,7 @@ static void make_rule(struct vireo_rule *u, struct rng *r,
 	if (reach(u)) {
 		room = shadow - reach(u);
 		/* The very last byte is the one to get wrong. */
-		u->shadow = rng_one_in(r, 3) ? room : rng_below(r, room + 1);
+		u->shadow = rng_one_in(r, 2) ? room : rng_below(r, room + 1);
 		if (u->type == VIREO_RULE_CLOCK || u->type == VIREO_RULE_CLEAR)
 			u->shadow &= ~7U;
 	}
@@ -198,6 +198,18 @@ void table_make(struct table *t, struct rng *r, const struct table_env *env)
 
 /* ---- spoiling ------------------------------------------------------------ */
 
+/* Mostly just too much or too little. */
+static uint32_t off_by(struct rng *r)
+{
+	switch (rng_below(r, 4)) {
+	case 0:
+		return rng_below(r, 17) - 8;
+	case 1:
+		return -1;
+	}
+	return 1;
+}
+
 static void spoil_rule(struct vireo_rule *u, struct rng *r)
 {
 	uint32_t *word = (uint32_t *)u + rng_below(r, sizeof(*u) / 4);
@@ -210,16 +222,16 @@ static void spoil_rule(struct vireo_rule *u, struct rng *r)
 		u->flags ^= 1U << rng_below(r, 16);
 		break;
 	case 2:
-		u->shadow += rng_below(r, 17) - 8;
+		u->shadow += off_by(r);
 		break;
 	case 3:
-		u->offset += rng_below(r, 17) - 8;
+		u->offset += off_by(r);
 		break;
 	case 4:
-		u->len += rng_below(r, 17) - 8;
+		u->len += off_by(r);
 		break;
 	case 5:
-		u->index_mask += rng_below(r, 17) - 8;
+		u->index_mask += off_by(r);
 		break;
 	case 6:
 		*word = rng_edge(r);
