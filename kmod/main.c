@@ -111,7 +111,7 @@ static long vireo_info(void *unused, union vireo_arg *arg, void __user *uarg)
 		.caps = VIREO_CAP_RULE_SHADOW | VIREO_CAP_RULE_CONST |
 			VIREO_CAP_RULE_POST | VIREO_CAP_RULE_EVENT |
 			VIREO_CAP_RULE_INDEXED | VIREO_CAP_RULE_CLOCK |
-			VIREO_CAP_RULE_CLEAR | VIREO_CAP_VCPU,
+			VIREO_CAP_RULE_CLEAR | VIREO_CAP_STATS | VIREO_CAP_VCPU,
 		.max_regions = VIREO_MAX_REGIONS,
 		.max_rules = VIREO_MAX_RULES,
 		.max_ring = VIREO_MAX_RING,
@@ -172,7 +172,8 @@ static int choose_exit_path(void)
 		vireo_exit_path = VIREO_EXIT_PATH_OFF;
 		vireo_exit_path_why = "exit_path=off was given";
 	} else {
-		pr_err("exit_path=%s: must be auto, bus, run or off\n", exit_path);
+		pr_err("exit_path=%s: must be auto, bus, run or off\n",
+		       exit_path);
 		return -EINVAL;
 	}
 	return 0;

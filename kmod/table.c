@@ -12,9 +12,8 @@ static struct vireo_table *table_of(struct vireo_vm *vm, u32 bus)
 					 lockdep_is_held(&vm->lock));
 }
 
-static struct vireo_region *region_at(struct vireo_vm *vm,
-				      const struct vireo_table *t,
-				      unsigned int i)
+static struct vireo_region *
+region_at(struct vireo_vm *vm, const struct vireo_table *t, unsigned int i)
 {
 	return rcu_dereference_protected(t->entry[i].region,
 					 lockdep_is_held(&vm->lock));

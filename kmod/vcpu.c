@@ -73,6 +73,7 @@ static int vireo_vcpu_release(struct inode *inode, struct file *file)
 	struct vireo_vcpu *vcpu = file->private_data;
 	struct vireo_vm *vm = vcpu->vm;
 
+	vireo_vcpu_stats_del(&vcpu->stats);
 	mutex_lock(&vm->lock);
 	list_del(&vcpu->link);
 	mutex_unlock(&vm->lock);
@@ -211,6 +212,9 @@ long vireo_vcpu_create(void *object, union vireo_arg *arg, void __user *uarg)
 	if (ret)
 		goto err_free;
 	vireo_vm_get(vm);
+	vcpu->stats.id = vcpu->id;
+	vcpu->stats.page = vcpu->page;
+	vireo_vcpu_stats_add(&vm->stats, &vcpu->stats);
 
 	/* Publishes: another thread may close it before this returns. */
 	ret = anon_inode_getfd("[vireo-vcpu]", &vireo_vcpu_fops, vcpu,
@@ -220,6 +224,7 @@ long vireo_vcpu_create(void *object, union vireo_arg *arg, void __user *uarg)
 	return ret;
 
 err_del:
+	vireo_vcpu_stats_del(&vcpu->stats);
 	vireo_vm_put(vm);
 	mutex_lock(&vm->lock);
 	list_del(&vcpu->link);

@@ -91,6 +91,7 @@ struct vireo_vm {
  * @hint: by bus, where the last search for a region ended; protected by @lock
  * @data: of the write that is being served; protected by @lock
  * @page: what the owner counts, written by it at any time
+ * @stats: statistics, which are that
  * @lock: held while it runs
  * @link: in vireo_vm.vcpus
  * @run_pages: pinned pages of @run and @io_data
@@ -105,6 +106,7 @@ struct vireo_vcpu {
 	unsigned int hint[2];
 	u64 data;
 	const struct vireo_vcpu_page *page;
+	struct vireo_vcpu_stats stats;
 	struct mutex lock;
 	struct list_head link;
 	struct page *run_pages[2];
@@ -211,6 +213,8 @@ long vireo_io_enable(void *object, union vireo_arg *arg, void __user *uarg);
 void vireo_io_del_all(struct vireo_vm *vm);
 struct vireo_region *vireo_region_get(struct vireo_vm *vm, unsigned long id);
 void vireo_region_put(struct vireo_region *region);
+
+/* serve.c */
 bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr, u32 len,
 		       void *val);
 bool vireo_region_write(struct vireo_region *region, u16 vcpu, u64 addr,

@@ -63,7 +63,8 @@ out:
 }
 
 static const struct vireo_ioctl vireo_vm_ioctls[] = {
-	VIREO_IOCTL(VIREO_IO_ADD, vireo_io_add, struct vireo_io_add, shadow_pages),
+	VIREO_IOCTL(VIREO_IO_ADD, vireo_io_add, struct vireo_io_add,
+		    shadow_pages),
 	VIREO_IOCTL(VIREO_IO_DEL, vireo_io_del, struct vireo_io_id, reserved),
 	VIREO_IOCTL(VIREO_IO_ENABLE, vireo_io_enable, struct vireo_io_id,
 		    reserved),

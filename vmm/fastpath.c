@@ -44,10 +44,11 @@ static int no_module(struct fastpath *fp, const char *mode, const char *why,
 }
 
 int fastpath_open(struct fastpath *fp, int kvm_vm_fd, const char *name,
-		  const char *mode, struct error *err)
+		  unsigned int vcpus, const char *mode, struct error *err)
 {
 	struct vireo_vm_create create = { .size = sizeof(create),
-					  .kvm_fd = kvm_vm_fd };
+					  .kvm_fd = kvm_vm_fd,
+					  .vcpus = vcpus };
 	struct vireo_info info = { .size = sizeof(info) };
 	char why[128];
 	int fd, rc;

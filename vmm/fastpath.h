@@ -66,8 +66,23 @@ struct fast_region {
 
 /* @mode: "auto", "on" (error if absent) or "off". */
 int fastpath_open(struct fastpath *fp, int kvm_vm_fd, const char *name,
-		  const char *mode, struct error *err);
+		  unsigned int vcpus, const char *mode, struct error *err);
 void fastpath_close(struct fastpath *fp);
+
+/*
+ * A vCPU (fast_vcpu.c): its thread counts exits in the page, which the module
+ * shows if it is there.
+ */
+struct fast_vcpu {
+	int fd;	   /* the module's; -1 if there is none */
+	bool runs; /* it is to be run by VIREO_VCPU_RUN on fd */
+	struct vireo_vcpu_page *page;
+};
+
+/* @kvm_fd: KVM's vCPU, which is mapped at @run.  0 or -ENOMEM. */
+int fast_vcpu_init(struct fast_vcpu *vcpu, const struct fastpath *fp,
+		   int kvm_fd, unsigned int id, void *run);
+void fast_vcpu_destroy(struct fast_vcpu *vcpu);
 
 /* The shadow pages start out as zeros; @range->fast must be @region. */
 int fast_region_init(struct fast_region *region, struct vm *vm,

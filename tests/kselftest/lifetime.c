@@ -407,6 +407,36 @@ TEST_F(module, unload_is_refused_while_in_use)
 	EXPECT_EQ(access("/dev/vireo", F_OK), 0);
 }
 
+TEST_F(module, a_vcpu_keeps_it)
+{
+	struct host *h = host_new();
+	void *page;
+	int ret, fd;
+
+	REQUIRE_UNUSED_MODULE();
+	ret = guest_create(&h->g, 1);
+	if (ret == -ENOENT || ret == -ENODEV)
+		SKIP(return, "no guest: %s", strerror(-ret));
+	ASSERT_EQ(ret, 0);
+	h->dev = vireo_open();
+	h->vm = vireo_vm_open(h->dev, h->g.vm, "vcpu");
+	fd = guest_vcpu_create(&h->g, h->vm, 0);
+	if (fd == -EOPNOTSUPP)
+		SKIP(return, "the exit path is off");
+	ASSERT_GE(fd, 0);
+	page = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(page, MAP_FAILED);
+	close(h->vm);
+	close(h->dev);
+	guest_destroy(&h->g);
+	EXPECT_EQ(module_unload(), -EWOULDBLOCK);
+	close(fd);
+	EXPECT_EQ(module_unload(), -EWOULDBLOCK);
+	munmap(page, 4096);
+	EXPECT_EQ(unload_soon(), 0);
+	EXPECT_EQ(module_load(NULL), 0);
+}
+
 TEST_F_TIMEOUT(module, load_and_unload_repeatedly, 120)
 {
 	REQUIRE_UNUSED_MODULE();
@@ -434,6 +464,7 @@ TEST_F(module, exit_path_parameter)
 	struct vireo_info info = { .size = sizeof(info) };
 	struct vireo_rule rule = { .type = VIREO_RULE_CONST, .len = 1 };
 	struct vireo_io_add add = io_template(VIREO_BUS_PIO, 1, 1, &rule, 1);
+	struct vireo_vcpu_create create = { .size = sizeof(create) };
 	int dev, kvm, vm;
 
 	REQUIRE_UNUSED_MODULE();
@@ -449,6 +480,7 @@ TEST_F(module, exit_path_parameter)
 		vm = vireo_vm_open(dev, kvm, "off");
 		EXPECT_GE(vm, 0);
 		EXPECT_EQ(io_add(vm, &add), -EOPNOTSUPP);
+		EXPECT_EQ(IOCTL(vm, VIREO_VCPU_CREATE, &create), -EOPNOTSUPP);
 		close(vm);
 		close(kvm);
 	}
@@ -457,8 +489,20 @@ TEST_F(module, exit_path_parameter)
 
 	ASSERT_EQ(module_load("exit_path=bus"), 0);
 	dev = vireo_open();
-	EXPECT_EQ(IOCTL(dev, VIREO_INFO, &info), 0);
-	EXPECT_EQ(info.exit_path, VIREO_EXIT_PATH_BUS);
+	EXPECT_EQ(exit_path(dev), VIREO_EXIT_PATH_BUS);
+	close(dev);
+	EXPECT_EQ(unload_soon(), 0);
+
+	ASSERT_EQ(module_load("exit_path=run"), 0);
+	dev = vireo_open();
+	EXPECT_EQ(exit_path(dev), VIREO_EXIT_PATH_RUN);
+	close(dev);
+	EXPECT_EQ(unload_soon(), 0);
+
+	/* Never off by itself. */
+	ASSERT_EQ(module_load("exit_path=auto"), 0);
+	dev = vireo_open();
+	EXPECT_NE(exit_path(dev), VIREO_EXIT_PATH_OFF);
 	close(dev);
 	EXPECT_EQ(module_unload_soon(), 0);
 	EXPECT_EQ(module_load(NULL), 0);
