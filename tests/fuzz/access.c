@@ -230,7 +230,7 @@ static long do_enable(void *ctx)
 	if (!s)
 		return -ENOENT;
 	arg.id = s->id;
-	arg.flags = rng_one_in(&o->rng, 3) ? VIREO_IO_DISABLED : 0;
+	arg.flags = rng_one_in(&o->rng, 4) ? VIREO_IO_DISABLED : 0;
 	return IOCTL(o->vm, VIREO_IO_ENABLE, &arg);
 }
 
@@ -396,14 +396,14 @@ static long do_wait(void *ctx)
 {
 	struct owner *o = ctx;
 
-	usleep(rng_below(&o->rng, 3000));
+	usleep(rng_below(&o->rng, 10000));
 	return 0;
 }
 
 static const struct fuzz_op ops[] = {
-	{ "add", do_add, 20, false },
-	{ "nonsense", do_nonsense, 40, false },
-	{ "del", do_del, 12, false },
+	{ "add", do_add, 30, false },
+	{ "nonsense", do_nonsense, 20, false },
+	{ "del", do_del, 10, false },
 	{ "enable", do_enable, 10, false },
 	{ "drain", do_drain, 10, false },
 	{ "scribble", do_scribble, 20, false },
@@ -413,7 +413,7 @@ static const struct fuzz_op ops[] = {
 	{ "script", do_script, 10, false },
 	{ "kick", do_kick, 5, false },
 	{ "switch", do_switch, 5, false },
-	{ "wait", do_wait, 20, false },
+	{ "wait", do_wait, 40, false },
 };
 
 /* ---- rounds -------------------------------------------------------------- */

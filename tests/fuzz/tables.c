@@ -115,7 +115,8 @@ static void make_specific(struct vireo_rule *u, struct rng *r, uint32_t shadow,
 static void make_rule(struct vireo_rule *u, struct rng *r,
 		      const struct table *t, const struct table_env *env)
 {
-	uint32_t shadow = table_shadow_bytes(t), max = min32(t->add.len, 256);
+	uint32_t shadow = table_shadow_bytes(t);
+	uint32_t max = min32(t->add.len, shadow);
 	uint64_t room;
 
 	memset(u, 0, sizeof(*u));
@@ -125,12 +126,13 @@ static void make_rule(struct vireo_rule *u, struct rng *r,
 	u->flags = rng_next(r) & type_flags[u->type];
 	if (u->flags & VIREO_RULE_WRITE_THROUGH)
 		u->flags &= ~VIREO_RULE_WRITE_DROP;
-	u->widths = rng_one_in(r, 2) ? 0 : rng_below(r, 16);
+	u->widths = rng_one_in(r, 4) ? rng_below(r, 16) : 0;
 
-	if (rng_one_in(r, 2) || u->type == VIREO_RULE_CLOCK)
+	if (rng_one_in(r, 3) || u->type == VIREO_RULE_CLOCK)
 		max = min32(max, 8);
-	u->len = 1 + rng_below(r, max);
-	u->offset = rng_below(r, t->add.len - u->len + 1);
+	u->len = rng_one_in(r, 2) ? max : 1 + rng_below(r, max);
+	if (rng_one_in(r, 2))
+		u->offset = rng_below(r, t->add.len - u->len + 1);
 	if (u->flags & VIREO_RULE_WRITE_THROUGH && u->len <= 8 &&
 	    rng_one_in(r, 2))
 		u->mask = rng_next(r);
@@ -147,19 +149,21 @@ static void make_rule(struct vireo_rule *u, struct rng *r,
 
 static void make_range(struct vireo_io_add *add, struct rng *r)
 {
-	uint64_t base = TABLE_PIO, room = TABLE_PIO_LEN, max = 16;
+	uint64_t base = TABLE_PIO, room = TABLE_PIO_LEN, max = 32;
 
 	add->bus = rng_below(r, 2);
 	if (add->bus == VIREO_BUS_MMIO) {
 		base = TABLE_MMIO;
-		room = TABLE_MMIO_LEN;
-		max = rng_one_in(r, 3) ? room : 64;
+		room = TABLE_MMIO_DENSE;
+		max = 64;
+		if (rng_one_in(r, 4))
+			max = room = TABLE_MMIO_LEN;
 	}
 	add->len = 1 + rng_below(r, max);
 	add->addr = base + rng_below(r, room - add->len + 1);
 	if (rng_one_in(r, 2))
 		add->addr &= ~7ULL;
-	if (add->bus == VIREO_BUS_MMIO && rng_one_in(r, 16)) {
+	if (add->bus == VIREO_BUS_MMIO && rng_one_in(r, 32)) {
 		/* The ends of what there may be. */
 		add->len = rng_one_in(r, 2) ? 1ULL << 30 : 1;
 		add->addr = rng_one_in(r, 2) ? -1ULL - add->len : 1ULL << 40;
@@ -176,7 +180,7 @@ void table_make(struct table *t, struct rng *r, const struct table_env *env)
 	add->size = sizeof(*add);
 	add->rules = (uintptr_t)t->rule;
 	add->ring_fd = -1;
-	add->flags = rng_one_in(r, 4) ? VIREO_IO_DISABLED : 0;
+	add->flags = rng_one_in(r, 8) ? VIREO_IO_DISABLED : 0;
 	snprintf(add->name, sizeof(add->name), "fuzz%u",
 		 (unsigned int)rng_below(r, 1000));
 	make_range(add, r);

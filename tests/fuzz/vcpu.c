@@ -36,19 +36,19 @@ static uint64_t somewhere(bool memory, struct rng *r)
 	uint64_t at;
 
 	if (!memory)
-		return TABLE_PIO - 4 + rng_below(r, TABLE_PIO_LEN + 8);
-	switch (rng_below(r, 3)) {
+		return TABLE_PIO - 4 + rng_below(r, TABLE_PIO_LEN + 4);
+	switch (rng_below(r, 8)) {
 	case 0:
-		at = rng_below(r, 128);
-		break;
-	case 1:
 		/* Across pages. */
 		at = 4096 * (1 + rng_below(r, 2)) - 8 + rng_below(r, 16);
 		break;
+	case 1:
+		at = rng_below(r, TABLE_MMIO_LEN + 8);
+		break;
 	default:
-		at = rng_below(r, TABLE_MMIO_LEN + 16);
+		at = rng_below(r, TABLE_MMIO_DENSE);
 	}
-	return TABLE_MMIO - 8 + at;
+	return TABLE_MMIO - 4 + at;
 }
 
 void script_make(struct guest *g, int vcpu, struct rng *r)
