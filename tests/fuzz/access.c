@@ -84,19 +84,29 @@ static void check_post(struct owner *o, const struct slot *s,
 
 static void drain(struct owner *o, struct slot *s)
 {
-	uint32_t entries = s->table.add.ring_entries, n;
+	uint32_t entries = s->table.add.ring_entries, at, n;
+	struct vireo_ring *ring = s->area.ring;
 	struct vireo_post post;
 
-	if (!s->area.ring)
+	if (!ring)
 		return;
-	if (s->area.ring->entries != entries)
+	if (ring->entries != entries)
 		fuzz_complain(o->f, "a ring of %u entries says it has %u",
-			      entries, s->area.ring->entries);
-	if (s->area.ring->tail - s->area.ring->head > entries)
+			      entries, ring->entries);
+	if (ring->tail - ring->head > entries)
 		fuzz_complain(o->f, "a ring of %u entries has more", entries);
 	/* Guests may post as fast as this takes. */
-	for (n = 0; n < entries && ring_take(s->area.ring, &post); n++)
+	for (n = 0; n < entries; n++) {
+		at = ring->head & (entries - 1);
+		if (ring->head ==
+		    __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE))
+			return;
+		post = ring->post[at];
 		check_post(o, s, &post);
+		/* Not to be seen again. */
+		ring->post[at].width = 0xff;
+		__atomic_store_n(&ring->head, ring->head + 1, __ATOMIC_RELEASE);
+	}
 }
 
 static void check_canaries(struct owner *o, const struct slot *s)
