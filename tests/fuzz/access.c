@@ -84,17 +84,29 @@ static void check_post(struct owner *o, const struct slot *s,
 
 static void drain(struct owner *o, struct slot *s)
 {
-	uint32_t entries = s->table.add.ring_entries, n;
+	uint32_t entries = s->table.add.ring_entries, at, n;
+	struct vireo_ring *ring = s->area.ring;
 	struct vireo_post post;
 
-	if (!s->area.ring)
+	if (!ring)
 		return;
-	if (s->area.ring->entries != entries)
+	if (ring->entries != entries)
 		fuzz_complain(o->f, "a ring of %u entries says it has %u",
-			      entries, s->area.ring->entries);
+			      entries, ring->entries);
+	if (ring->tail - ring->head > entries)
+		fuzz_complain(o->f, "a ring of %u entries has more", entries);
 	/* Guests may post as fast as this takes. */
-	for (n = 0; n < entries && ring_take(s->area.ring, &post); n++)
+	for (n = 0; n < entries; n++) {
+		at = ring->head & (entries - 1);
+		if (ring->head ==
+		    __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE))
+			return;
+		post = ring->post[at];
 		check_post(o, s, &post);
+		/* Not to be seen again. */
+		ring->post[at].width = 0xff;
+		__atomic_store_n(&ring->head, ring->head + 1, __ATOMIC_RELEASE);
+	}
 }
 
 static void check_canaries(struct owner *o, const struct slot *s)
@@ -168,9 +180,8 @@ static long do_add(void *ctx)
 	return io_enable(o->vm, s->id);
 }
 
-static long do_nonsense(void *ctx)
+static int try_nonsense(struct owner *o)
 {
-	struct owner *o = ctx;
 	struct table *t = &o->nonsense;
 	int ret;
 
@@ -186,6 +197,16 @@ static long do_nonsense(void *ctx)
 	fuzz_checked(o->f);
 	if (ret >= 0 && io_del(o->vm, ret))
 		fuzz_complain(o->f, "a region cannot be removed");
+	return ret;
+}
+
+/* Until one is taken: to refuse is cheap. */
+static long do_nonsense(void *ctx)
+{
+	int i, ret = -EINVAL;
+
+	for (i = 0; i < 20 && ret < 0; i++)
+		ret = try_nonsense(ctx);
 	return ret;
 }
 
@@ -219,7 +240,7 @@ static long do_enable(void *ctx)
 	if (!s)
 		return -ENOENT;
 	arg.id = s->id;
-	arg.flags = rng_one_in(&o->rng, 3) ? VIREO_IO_DISABLED : 0;
+	arg.flags = rng_one_in(&o->rng, 4) ? VIREO_IO_DISABLED : 0;
 	return IOCTL(o->vm, VIREO_IO_ENABLE, &arg);
 }
 
@@ -385,14 +406,14 @@ static long do_wait(void *ctx)
 {
 	struct owner *o = ctx;
 
-	usleep(rng_below(&o->rng, 3000));
+	usleep(rng_below(&o->rng, 10000));
 	return 0;
 }
 
 static const struct fuzz_op ops[] = {
-	{ "add", do_add, 20, false },
-	{ "nonsense", do_nonsense, 40, false },
-	{ "del", do_del, 12, false },
+	{ "add", do_add, 30, false },
+	{ "nonsense", do_nonsense, 20, false },
+	{ "del", do_del, 10, false },
 	{ "enable", do_enable, 10, false },
 	{ "drain", do_drain, 10, false },
 	{ "scribble", do_scribble, 20, false },
@@ -402,7 +423,7 @@ static const struct fuzz_op ops[] = {
 	{ "script", do_script, 10, false },
 	{ "kick", do_kick, 5, false },
 	{ "switch", do_switch, 5, false },
-	{ "wait", do_wait, 20, false },
+	{ "wait", do_wait, 40, false },
 };
 
 /* ---- rounds -------------------------------------------------------------- */

@@ -399,6 +399,7 @@ int fuzz_main(struct fuzz *f, int argc, char **argv)
 {
 	struct sigaction action = { .sa_handler = ignore };
 	uint64_t end, number = 0;
+	long long served = stat_value(STATS_ROOT "/exits", "served");
 	int eventfds = eventfd_number();
 	bool ok = true;
 
@@ -436,8 +437,9 @@ int fuzz_main(struct fuzz *f, int argc, char **argv)
 	}
 	if (!show_counts(f) || eventfds_left(eventfds))
 		ok = false;
-	printf("# %llu rounds (%llu killed), %llu accesses seen by user space, %llu checks\n",
+	printf("# %llu rounds (%llu killed), %lld accesses served, %llu seen by user space, %llu checks\n",
 	       (unsigned long long)number, (unsigned long long)f->board->killed,
+	       stat_value(STATS_ROOT "/exits", "served") - served,
 	       (unsigned long long)f->board->accesses,
 	       (unsigned long long)f->board->checks);
 	return ok ? 0 : 1;

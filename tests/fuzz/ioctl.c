@@ -676,6 +676,7 @@ static int start(struct shared *s, struct rng *r)
 			.vcpu = i,
 			.vireo = -1,
 			.kick_usec = 20000,
+			.nice = 10,
 			.board = s->f->board,
 			.rng = { rng_next(r) },
 		};

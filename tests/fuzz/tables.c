@@ -115,7 +115,8 @@ static void make_specific(struct vireo_rule *u, struct rng *r, uint32_t shadow,
 static void make_rule(struct vireo_rule *u, struct rng *r,
 		      const struct table *t, const struct table_env *env)
 {
-	uint32_t shadow = table_shadow_bytes(t), max = min32(t->add.len, 256);
+	uint32_t shadow = table_shadow_bytes(t);
+	uint32_t max = min32(t->add.len, shadow);
 	uint64_t room;
 
 	memset(u, 0, sizeof(*u));
@@ -125,12 +126,13 @@ static void make_rule(struct vireo_rule *u, struct rng *r,
 	u->flags = rng_next(r) & type_flags[u->type];
 	if (u->flags & VIREO_RULE_WRITE_THROUGH)
 		u->flags &= ~VIREO_RULE_WRITE_DROP;
-	u->widths = rng_one_in(r, 2) ? 0 : rng_below(r, 16);
+	u->widths = rng_one_in(r, 4) ? rng_below(r, 16) : 0;
 
-	if (rng_one_in(r, 2) || u->type == VIREO_RULE_CLOCK)
+	if (rng_one_in(r, 3) || u->type == VIREO_RULE_CLOCK)
 		max = min32(max, 8);
-	u->len = 1 + rng_below(r, max);
-	u->offset = rng_below(r, t->add.len - u->len + 1);
+	u->len = rng_one_in(r, 2) ? max : 1 + rng_below(r, max);
+	if (rng_one_in(r, 2))
+		u->offset = rng_below(r, t->add.len - u->len + 1);
 	if (u->flags & VIREO_RULE_WRITE_THROUGH && u->len <= 8 &&
 	    rng_one_in(r, 2))
 		u->mask = rng_next(r);
@@ -139,7 +141,7 @@ static void make_rule(struct vireo_rule *u, struct rng *r,
 	if (reach(u)) {
 		room = shadow - reach(u);
 		/* The very last byte is the one to get wrong. */
-		u->shadow = rng_one_in(r, 3) ? room : rng_below(r, room + 1);
+		u->shadow = rng_one_in(r, 2) ? room : rng_below(r, room + 1);
 		if (u->type == VIREO_RULE_CLOCK || u->type == VIREO_RULE_CLEAR)
 			u->shadow &= ~7U;
 	}
@@ -147,19 +149,21 @@ static void make_rule(struct vireo_rule *u, struct rng *r,
 
 static void make_range(struct vireo_io_add *add, struct rng *r)
 {
-	uint64_t base = TABLE_PIO, room = TABLE_PIO_LEN, max = 16;
+	uint64_t base = TABLE_PIO, room = TABLE_PIO_LEN, max = 32;
 
 	add->bus = rng_below(r, 2);
 	if (add->bus == VIREO_BUS_MMIO) {
 		base = TABLE_MMIO;
-		room = TABLE_MMIO_LEN;
-		max = rng_one_in(r, 3) ? room : 64;
+		room = TABLE_MMIO_DENSE;
+		max = 64;
+		if (rng_one_in(r, 4))
+			max = room = TABLE_MMIO_LEN;
 	}
 	add->len = 1 + rng_below(r, max);
 	add->addr = base + rng_below(r, room - add->len + 1);
 	if (rng_one_in(r, 2))
 		add->addr &= ~7ULL;
-	if (add->bus == VIREO_BUS_MMIO && rng_one_in(r, 16)) {
+	if (add->bus == VIREO_BUS_MMIO && rng_one_in(r, 32)) {
 		/* The ends of what there may be. */
 		add->len = rng_one_in(r, 2) ? 1ULL << 30 : 1;
 		add->addr = rng_one_in(r, 2) ? -1ULL - add->len : 1ULL << 40;
@@ -176,7 +180,7 @@ void table_make(struct table *t, struct rng *r, const struct table_env *env)
 	add->size = sizeof(*add);
 	add->rules = (uintptr_t)t->rule;
 	add->ring_fd = -1;
-	add->flags = rng_one_in(r, 4) ? VIREO_IO_DISABLED : 0;
+	add->flags = rng_one_in(r, 8) ? VIREO_IO_DISABLED : 0;
 	snprintf(add->name, sizeof(add->name), "fuzz%u",
 		 (unsigned int)rng_below(r, 1000));
 	make_range(add, r);
@@ -198,6 +202,18 @@ void table_make(struct table *t, struct rng *r, const struct table_env *env)
 
 /* ---- spoiling ------------------------------------------------------------ */
 
+/* Mostly just too much or too little. */
+static uint32_t off_by(struct rng *r)
+{
+	switch (rng_below(r, 4)) {
+	case 0:
+		return rng_below(r, 17) - 8;
+	case 1:
+		return -1;
+	}
+	return 1;
+}
+
 static void spoil_rule(struct vireo_rule *u, struct rng *r)
 {
 	uint32_t *word = (uint32_t *)u + rng_below(r, sizeof(*u) / 4);
@@ -210,16 +226,16 @@ static void spoil_rule(struct vireo_rule *u, struct rng *r)
 		u->flags ^= 1U << rng_below(r, 16);
 		break;
 	case 2:
-		u->shadow += rng_below(r, 17) - 8;
+		u->shadow += off_by(r);
 		break;
 	case 3:
-		u->offset += rng_below(r, 17) - 8;
+		u->offset += off_by(r);
 		break;
 	case 4:
-		u->len += rng_below(r, 17) - 8;
+		u->len += off_by(r);
 		break;
 	case 5:
-		u->index_mask += rng_below(r, 17) - 8;
+		u->index_mask += off_by(r);
 		break;
 	case 6:
 		*word = rng_edge(r);

@@ -15,9 +15,10 @@
 
 /* Where the regions are, and where guests look for them. */
 #define TABLE_PIO 0x400
-#define TABLE_PIO_LEN 0x80
+#define TABLE_PIO_LEN 0x40
 #define TABLE_MMIO 0x10000000ULL
 #define TABLE_MMIO_LEN 0x3000ULL
+#define TABLE_MMIO_DENSE 0x80ULL /* most are in here */
 
 #define TABLE_MAX_RULES 70 /* more than a region can have */
 

@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../kselftest/common.h"
@@ -34,19 +36,19 @@ static uint64_t somewhere(bool memory, struct rng *r)
 	uint64_t at;
 
 	if (!memory)
-		return TABLE_PIO - 4 + rng_below(r, TABLE_PIO_LEN + 8);
-	switch (rng_below(r, 3)) {
+		return TABLE_PIO - 4 + rng_below(r, TABLE_PIO_LEN + 4);
+	switch (rng_below(r, 8)) {
 	case 0:
-		at = rng_below(r, 128);
-		break;
-	case 1:
 		/* Across pages. */
 		at = 4096 * (1 + rng_below(r, 2)) - 8 + rng_below(r, 16);
 		break;
+	case 1:
+		at = rng_below(r, TABLE_MMIO_LEN + 8);
+		break;
 	default:
-		at = rng_below(r, TABLE_MMIO_LEN + 16);
+		at = rng_below(r, TABLE_MMIO_DENSE);
 	}
-	return TABLE_MMIO - 8 + at;
+	return TABLE_MMIO - 4 + at;
 }
 
 void script_make(struct guest *g, int vcpu, struct rng *r)
@@ -121,6 +123,7 @@ static void *run_vcpu(void *arg)
 	struct kvm_run *kr = run->g->run[run->vcpu];
 	int fd, ret;
 
+	setpriority(PRIO_PROCESS, syscall(SYS_gettid), run->nice);
 	if (run->kick_usec)
 		fuzz_kick_me(run->kick_usec);
 	guest_restart(run->g, run->vcpu);

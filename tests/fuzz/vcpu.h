@@ -21,6 +21,8 @@ struct runner {
 	atomic_int vireo;
 	/* Interrupts it so often; 0: not. */
 	unsigned int kick_usec;
+	/* How much it gives way to other threads: see setpriority(2). */
+	int nice;
 	/* Where it counts what user space sees. */
 	struct fuzz_board *board;
 	struct rng rng;

@@ -433,7 +433,7 @@ TEST_F(module, a_vcpu_keeps_it)
 	close(fd);
 	EXPECT_EQ(module_unload(), -EWOULDBLOCK);
 	munmap(page, 4096);
-	EXPECT_EQ(unload_soon(), 0);
+	EXPECT_EQ(module_unload_soon(), 0);
 	EXPECT_EQ(module_load(NULL), 0);
 }
 
@@ -491,13 +491,13 @@ TEST_F(module, exit_path_parameter)
 	dev = vireo_open();
 	EXPECT_EQ(exit_path(dev), VIREO_EXIT_PATH_BUS);
 	close(dev);
-	EXPECT_EQ(unload_soon(), 0);
+	EXPECT_EQ(module_unload_soon(), 0);
 
 	ASSERT_EQ(module_load("exit_path=run"), 0);
 	dev = vireo_open();
 	EXPECT_EQ(exit_path(dev), VIREO_EXIT_PATH_RUN);
 	close(dev);
-	EXPECT_EQ(unload_soon(), 0);
+	EXPECT_EQ(module_unload_soon(), 0);
 
 	/* Never off by itself. */
 	ASSERT_EQ(module_load("exit_path=auto"), 0);
