@@ -345,7 +345,7 @@ TEST_F(io, mmap_checks)
 {
 	const int rw = PROT_READ | PROT_WRITE;
 	uint64_t at;
-	int id;
+	int id, ret;
 
 	self->rule.type = VIREO_RULE_POST;
 	self->add.ring_entries = 256;	/* 128 + 4096 bytes: two pages */
@@ -363,7 +363,9 @@ TEST_F(io, mmap_checks)
 		  -ENXIO);
 	EXPECT_EQ(MMAP(4096, rw, MAP_SHARED, 1ULL << 62), -ENXIO);
 	EXPECT_EQ(MMAP(4096, rw, MAP_PRIVATE, at), -EINVAL);
-	EXPECT_EQ(MMAP(4096, PROT_READ | PROT_EXEC, MAP_SHARED, at), -EINVAL);
+	/* Newer kernels refuse code of such files before the module can. */
+	ret = MMAP(4096, PROT_READ | PROT_EXEC, MAP_SHARED, at);
+	EXPECT_TRUE(ret == -EINVAL || ret == -EPERM);
 }
 
 TEST_F(io, mapping_rules)
