@@ -27,12 +27,12 @@ FIXTURE_SETUP(io)
 
 	self->kvm_vm = kvm_vm_open();
 	if (self->kvm_vm < 0)
-		SKIP(return, "no KVM: %s", strerror(-self->kvm_vm));
+		SKIP_SETUP("no KVM: %s", strerror(-self->kvm_vm));
 	self->dev = vireo_open();
 	ASSERT_GE(self->dev, 0);
 	ASSERT_EQ(IOCTL(self->dev, VIREO_INFO, &info), 0);
 	if (info.exit_path == VIREO_EXIT_PATH_OFF)
-		SKIP(return, "the exit path is off: %s", info.why);
+		SKIP_SETUP("the exit path is off: %s", info.why);
 	self->vm = vireo_vm_open(self->dev, self->kvm_vm, "io");
 	ASSERT_GE(self->vm, 0);
 	self->event = eventfd(0, EFD_NONBLOCK);
