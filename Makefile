@@ -12,8 +12,9 @@ AR       := $(CROSS)ar
 endif
 # Headers to build the module for: the running kernel's, else the lab's.
 LAB_KERNEL ?= 6.1
-# Kernels on which `make check' tests the module.
+# Kernels on which `make check' tests the module, and `make check-kernels'.
 LAB_KERNELS ?= 6.1 6.12
+ALL_KERNELS ?= 6.1 6.12 7
 KDIR     ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
               $(wildcard build/kernels/$(LAB_KERNEL)/kdir) \
               $(wildcard /lib/modules/*-amd64/build))
@@ -36,7 +37,7 @@ VMM_SRC  := $(sort $(wildcard vmm/*.c vmm/*/*.c))
 VMM_OBJ  := $(VMM_SRC:%.c=$(B)/obj/%.o)
 
 .PHONY: all vmm module tools run check bench lint install uninstall clean help \
-        unit setup guest lab-module tests
+        unit setup guest lab-module tests check-kernels
 .DELETE_ON_ERROR:
 
 all: vmm tools module
@@ -124,9 +125,13 @@ module-for:
 
 # For the lab's kernel, whatever this machine's is.
 lab-module:
+ifeq ($(LAB_KERNEL),7)
+	@tools/sid-module $(if $(KCFLAGS),KCFLAGS=$(KCFLAGS))
+else
 	@tools/fetch-kernel $(LAB_KERNEL) >/dev/null
 	@$(MAKE) --no-print-directory module-for \
-		KDIR=$(abspath build/kernels/$(LAB_KERNEL)/kdir)
+		KDIR="$$(tools/fetch-kernel --kdir $(LAB_KERNEL))"
+endif
 
 # ---- tests, tools, guests --------------------------------------------------
 
@@ -154,6 +159,11 @@ check: setup
 		$(MAKE) --no-print-directory lab-module LAB_KERNEL=$$k || exit 1; done
 	@$(MAKE) --no-print-directory module
 	@LAB_KERNELS="$(LAB_KERNELS)" tests/check $(SUITES)
+
+# The module on every kernel that it is for.
+check-kernels: setup
+	@$(MAKE) --no-print-directory kselftest
+	@LAB=1 LAB_KERNELS="$(ALL_KERNELS)" tests/check module kselftest
 
 bench: setup
 	@tools/mkguest initramfs
@@ -212,6 +222,7 @@ make module     only the module; KDIR=DIR for other kernel headers
 make run        end at a shell in a Linux guest; does all set-up
 make check      all tests; SUITES="unit vm" for some; LAB=1 in the lab;
                 FUZZ_SECONDS=600 SUITES=fuzz to fuzz the module for long
+make check-kernels  the module built for 6.1, 6.12 and 7 and tested there
 make bench      the table of measurements, side by side with QEMU
 make lint       style, warnings of gcc and clang, sparse, cppcheck
 make install    below DESTDIR and prefix (/usr/local); uninstall undoes it

@@ -25,7 +25,9 @@
  * changes them.  These are the kernels whose source was read for that and on
  * which the tests ran; exit_path=auto uses the entry only there.
  */
-#define VIREO_BUS_TESTED (VIREO_KERNEL_IS(6, 1) || VIREO_KERNEL_IS(6, 12))
+#define VIREO_BUS_TESTED                                    \
+	(VIREO_KERNEL_IS(6, 1) || VIREO_KERNEL_IS(6, 12) || \
+	 VIREO_KERNEL_IS(7, 2))
 
 /* 6.8 dropped the count. */
 static inline void vireo_eventfd_signal(struct eventfd_ctx *ctx)

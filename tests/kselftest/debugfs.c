@@ -37,12 +37,12 @@ FIXTURE_SETUP(debugfs)
 	int ret;
 
 	if (access(STATS_ROOT, F_OK))
-		SKIP(return, "debugfs is not mounted");
+		SKIP_SETUP("debugfs is not mounted");
 	self->g = mmap(NULL, sizeof(*self->g), PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ret = guest_create(self->g, 1);
 	if (ret)
-		SKIP(return, "no guest: %s", strerror(-ret));
+		SKIP_SETUP("no guest: %s", strerror(-ret));
 	self->dev = vireo_open();
 	ASSERT_GE(self->dev, 0);
 	self->vm = vireo_vm_open(self->dev, self->g->vm, "a machine");
@@ -57,7 +57,7 @@ FIXTURE_SETUP(debugfs)
 	add.ring_fd = self->event;
 	self->id = io_add(self->vm, &add);
 	if (self->id == -EOPNOTSUPP)
-		SKIP(return, "the exit path is off");
+		SKIP_SETUP("the exit path is off");
 	ASSERT_GE(self->id, 0);
 
 	add = io_template(VIREO_BUS_MMIO, MMIO, 4096, &rules[1], 1);

@@ -27,12 +27,12 @@ FIXTURE_SETUP(io)
 
 	self->kvm_vm = kvm_vm_open();
 	if (self->kvm_vm < 0)
-		SKIP(return, "no KVM: %s", strerror(-self->kvm_vm));
+		SKIP_SETUP("no KVM: %s", strerror(-self->kvm_vm));
 	self->dev = vireo_open();
 	ASSERT_GE(self->dev, 0);
 	ASSERT_EQ(IOCTL(self->dev, VIREO_INFO, &info), 0);
 	if (info.exit_path == VIREO_EXIT_PATH_OFF)
-		SKIP(return, "the exit path is off: %s", info.why);
+		SKIP_SETUP("the exit path is off: %s", info.why);
 	self->vm = vireo_vm_open(self->dev, self->kvm_vm, "io");
 	ASSERT_GE(self->vm, 0);
 	self->event = eventfd(0, EFD_NONBLOCK);
@@ -431,7 +431,7 @@ TEST_F(io, mmap_checks)
 {
 	const int rw = PROT_READ | PROT_WRITE;
 	uint64_t at;
-	int id;
+	int id, ret;
 
 	self->rule.type = VIREO_RULE_POST;
 	self->add.ring_entries = 256;	/* 128 + 4096 bytes: two pages */
@@ -449,7 +449,9 @@ TEST_F(io, mmap_checks)
 		  -ENXIO);
 	EXPECT_EQ(MMAP(4096, rw, MAP_SHARED, 1ULL << 62), -ENXIO);
 	EXPECT_EQ(MMAP(4096, rw, MAP_PRIVATE, at), -EINVAL);
-	EXPECT_EQ(MMAP(4096, PROT_READ | PROT_EXEC, MAP_SHARED, at), -EINVAL);
+	/* Newer kernels refuse code of such files before the module can. */
+	ret = MMAP(4096, PROT_READ | PROT_EXEC, MAP_SHARED, at);
+	EXPECT_TRUE(ret == -EINVAL || ret == -EPERM);
 }
 
 TEST_F(io, mapping_rules)

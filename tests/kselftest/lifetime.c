@@ -90,7 +90,7 @@ FIXTURE_SETUP(lifetime)
 	self->h = host_new();
 	ret = host_open(self->h, 2);
 	if (ret == -EOPNOTSUPP || ret == -ENOENT || ret == -ENODEV)
-		SKIP(return, "no guest: %s", strerror(-ret));
+		SKIP_SETUP("no guest: %s", strerror(-ret));
 	ASSERT_EQ(ret, 0);
 }
 

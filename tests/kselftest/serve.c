@@ -52,12 +52,12 @@ FIXTURE_SETUP(serve)
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ret = guest_create(self->g, GUEST_MAX_VCPUS);
 	if (ret)
-		SKIP(return, "no guest: %s", strerror(-ret));
+		SKIP_SETUP("no guest: %s", strerror(-ret));
 	self->dev = vireo_open();
 	ASSERT_GE(self->dev, 0);
 	ASSERT_EQ(IOCTL(self->dev, VIREO_INFO, &info), 0);
 	if (info.exit_path == VIREO_EXIT_PATH_OFF)
-		SKIP(return, "the exit path is off: %s", info.why);
+		SKIP_SETUP("the exit path is off: %s", info.why);
 	self->vm = vireo_vm_open(self->dev, self->g->vm, "serve");
 	ASSERT_GE(self->vm, 0);
 	ASSERT_EQ(guest_attach(self->g, self->dev, self->vm), 0);

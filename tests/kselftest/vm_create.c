@@ -24,7 +24,7 @@ FIXTURE_SETUP(vm_create)
 {
 	self->kvm_vm = kvm_vm_open();
 	if (self->kvm_vm < 0)
-		SKIP(return, "no KVM: %s", strerror(-self->kvm_vm));
+		SKIP_SETUP("no KVM: %s", strerror(-self->kvm_vm));
 	self->dev = vireo_open();
 	ASSERT_GE(self->dev, 0);
 	self->arg = (struct vireo_vm_create){
