@@ -508,18 +508,19 @@ void vireo_io_del_all(struct vireo_vm *vm)
  * All are in the thread that runs the vCPU, and return what became of it.
  */
 
-static __always_inline enum vireo_outcome
-served(struct vireo_region *region, u32 vcpu, enum vireo_dir dir,
-       enum vireo_outcome out, u32 begin)
+static __always_inline enum vireo_outcome served(struct vireo_region *region,
+						 u32 vcpu, enum vireo_dir dir,
+						 enum vireo_outcome out,
+						 u32 begin)
 {
 	vireo_count_served(&region->stats, vcpu, dir, out, begin);
 	return out;
 }
 
 /* To user space. */
-static __always_inline enum vireo_outcome
-passed(struct vireo_region *region, u32 vcpu, enum vireo_dir dir,
-       enum vireo_outcome why)
+static __always_inline enum vireo_outcome passed(struct vireo_region *region,
+						 u32 vcpu, enum vireo_dir dir,
+						 enum vireo_outcome why)
 {
 	vireo_count_passed(&region->stats, vcpu, dir, why);
 	return why;
@@ -564,8 +565,8 @@ static noinline enum vireo_outcome read_any(struct vireo_region *region,
 		vireo_first_op(region->rules, VIREO_READ, off);
 
 	op = vireo_rules_read(op, region->shadow, off, len, val);
-	if (!op || (vireo_op_is_slow(op) &&
-		    !read_slow(region, op, off, len, val)))
+	if (!op ||
+	    (vireo_op_is_slow(op) && !read_slow(region, op, off, len, val)))
 		return passed(region, vcpu, VIREO_READ, why_not(len));
 	return served(region, vcpu, VIREO_READ, op->type, begin);
 }
@@ -716,10 +717,12 @@ static noinline bool write_traced(struct vireo_region *region, u32 vcpu,
 bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr, u32 len,
 		       void *val)
 {
+	enum vireo_outcome out;
+
 	if (tracepoint_enabled(vireo_read))
 		return read_traced(region, vcpu, addr, len, val);
-	return vireo_served(
-		do_read(region, vcpu, addr - region->addr, len, val));
+	out = do_read(region, vcpu, addr - region->addr, len, val);
+	return vireo_served(out);
 }
 
 /**
@@ -737,8 +740,10 @@ bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr, u32 len,
 bool vireo_region_write(struct vireo_region *region, u16 vcpu, u64 addr,
 			u32 len, const void *val)
 {
+	enum vireo_outcome out;
+
 	if (tracepoint_enabled(vireo_write))
 		return write_traced(region, vcpu, addr, len, val);
-	return vireo_served(
-		do_write(region, vcpu, addr - region->addr, len, val));
+	out = do_write(region, vcpu, addr - region->addr, len, val);
+	return vireo_served(out);
 }

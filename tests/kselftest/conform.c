@@ -204,6 +204,7 @@ FIXTURE_SETUP(conform)
 		SKIP(return, "the exit path is off: %s", info.why);
 	k->vm = vireo_vm_open(self->dev, k->g->vm, "conform");
 	ASSERT_GE(k->vm, 0);
+	ASSERT_EQ(guest_attach(k->g, self->dev, k->vm), 0);
 	for (size_t i = 0; i < ARRAY_LEN(k->event); i++)
 		k->event[i] = eventfd(0, EFD_NONBLOCK);
 }

@@ -66,6 +66,7 @@ FIXTURE_SETUP(registers)
 		SKIP(return, "the exit path is off: %s", info.why);
 	self->vm = vireo_vm_open(self->dev, self->g->vm, "registers");
 	ASSERT_GE(self->vm, 0);
+	ASSERT_EQ(guest_attach(self->g, self->dev, self->vm), 0);
 	self->event = eventfd(0, EFD_NONBLOCK);
 	self->base = mmio ? BASE_MMIO : BASE_PIO;
 	self->rd = mmio ? GUEST_READ : GUEST_IN;
