@@ -67,7 +67,12 @@ UNIT     := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/unit/%)
 $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(B)/obj/tests/unit/unit.o $(B)/libvmm.a
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
-	@$(CC) $(CFLAGS) $(LDFLAGS) -pthread -pie -o $@ $^ -lcmocka $(VMM_LIBS)
+	@$(CC) $(CFLAGS) $(LDFLAGS) -pthread -pie -o $@ $(filter %.o,$^) \
+		$(filter %.a,$^) -lcmocka $(VMM_LIBS)
+
+# The interpreters' conformance test, shared with the kselftests.
+$(B)/tests/unit/test_rules: $(B)/obj/tests/conform/conform.o \
+                            $(B)/obj/tests/conform/generate.o
 
 unit: $(UNIT)
 	@tests/unit/run

@@ -31,18 +31,6 @@ void vireo_ring_init(struct vireo_post_ring *ring, struct vireo_ring *shared,
 }
 
 /**
- * vireo_ring_full() - is there no room for a post?
- * @ring: the ring; the caller serializes
- *
- * Return: whether there is none, or the owner says so.
- */
-bool vireo_ring_full(const struct vireo_post_ring *ring)
-{
-	/* Acquire: the owner is done with the entries below head. */
-	return ring->tail - smp_load_acquire(&ring->shared->head) > ring->mask;
-}
-
-/**
  * vireo_ring_push() - append a posted write
  * @ring: the ring, not full; the caller serializes
  * @offset: from the start of the region

@@ -222,14 +222,12 @@ static void add_end(struct vireo_rules *t, enum vireo_dir dir)
 	op->action = VIREO_ACT_PASS;
 }
 
-/* The widths of accesses to @off that a plain load or store covers. */
-static u8 quick_widths(const struct vireo_op *op, u32 off)
+/* The widths of accesses to @off that an op covers. */
+static u8 covered_widths(const struct vireo_op *op, u32 off)
 {
 	u8 widths = 0;
 	u32 len;
 
-	if (op->action != VIREO_ACT_LOAD && op->action != VIREO_ACT_STORE)
-		return 0;
 	for (len = 1; len <= 8; len *= 2)
 		if (vireo_op_covers(op, off - op->offset, len))
 			widths |= len;
@@ -249,7 +247,13 @@ static void build_quick(struct vireo_rules *t, enum vireo_dir dir)
 				break;
 		op = &t->op[i];
 		q->op = (u8 *)op - (u8 *)t;
-		q->widths = quick_widths(op, off);
+		q->covers = covered_widths(op, off);
+		if (op->action == VIREO_ACT_LOAD ||
+		    op->action == VIREO_ACT_STORE)
+			q->widths = q->covers;
+		else
+			q->widths = 0;
+		q->action = op->action;
 		q->shadow = op->shadow + (off - op->offset);
 		q->type = op->type;
 	}
@@ -328,19 +332,21 @@ static bool update(u8 *p, u32 len, u64 keep, u64 set, u64 *was)
 	}
 }
 
-/* ktime_get_ns() never goes back, whichever CPU asks. */
-static u64 clock_read(const struct vireo_op *op, const u8 *shadow, u32 dist)
+/**
+ * vireo_store_bits() - store what the mask of a WRITE_THROUGH lets through
+ * @op: the op
+ * @shadow: the region's shadow pages
+ * @off: from the start of the region
+ * @len: bytes, as vireo_rules_write() was called
+ * @val: the data, zero-extended
+ *
+ * Return: whether it was done.  If not, some may have been stored, and doing
+ * it again is right.
+ */
+bool vireo_store_bits(const struct vireo_op *op, u8 *shadow, u32 off, u32 len,
+		      u64 val)
 {
-	u64 ns =
-		ktime_get_ns() + READ_ONCE(*(const u64 *)(shadow + op->shadow));
-
-	return (mul_u64_u64_shr(ns, op->value, 64) & op->mask) >> (dist * 8);
-}
-
-/* If it fails some may have been stored, and doing it again is right. */
-static bool store_bits(const struct vireo_op *op, u8 *shadow, u32 dist, u32 len,
-		       u64 val)
-{
+	u32 dist = off - op->offset;
 	u8 *p = shadow + op->shadow + dist;
 	u64 mask, old;
 
@@ -363,28 +369,26 @@ static bool store_bits(const struct vireo_op *op, u8 *shadow, u32 dist, u32 len,
  * @off: from the start of the region
  * @len: bytes, as vireo_rules_read() was called
  * @val: where to put the data
- * @signal: out: whether to signal @op's eventfd
  *
- * Return: whether it was done; if not, the read goes to user space.
+ * Return: what became of it.
  */
-bool vireo_rules_read_slow(const struct vireo_op *op, u8 *shadow, u32 off,
-			   u32 len, void *val, bool *signal)
+enum vireo_done vireo_rules_read_slow(const struct vireo_op *op, u8 *shadow,
+				      u32 off, u32 len, void *val)
 {
-	u32 dist = off - op->offset;
-	u8 *p = shadow + op->shadow + dist;
+	u8 *p = shadow + op->shadow + (off - op->offset);
 	u64 v;
 
-	*signal = false;
-	if (op->action == VIREO_ACT_CLOCK) {
-		v = clock_read(op, shadow, dist);
-		return vireo_copy(val, &v, len);
-	}
-	if (!(op->flags & VIREO_RULE_READ_CLEAR))
-		return vireo_copy(val, p, len);
-	if (!update(p, len, 0, 0, &v))
-		return false;
-	*signal = op->ctx && v;
-	return vireo_copy(val, &v, len);
+	if (op->action == VIREO_ACT_CLOCK)
+		v = vireo_clock_read(op, shadow, off);
+	else if (!(op->flags & VIREO_RULE_READ_CLEAR))
+		v = vireo_load(p, len);
+	else if (!update(p, len, 0, 0, &v))
+		return VIREO_DONE_NOT;
+
+	vireo_copy(val, &v, len);
+	return op->ctx && op->flags & VIREO_RULE_READ_CLEAR && v ?
+		       VIREO_DONE_SIGNAL :
+		       VIREO_DONE;
 }
 
 /**
@@ -394,50 +398,20 @@ bool vireo_rules_read_slow(const struct vireo_op *op, u8 *shadow, u32 off,
  * @off: from the start of the region
  * @len: bytes, as vireo_rules_write() was called
  * @val: the data, zero-extended
- * @signal: out: whether to signal @op's eventfd
  *
- * Return: whether it was done; if not, the write goes to user space.
+ * Return: what became of it.
  */
-bool vireo_rules_write_slow(const struct vireo_op *op, u8 *shadow, u32 off,
-			    u32 len, u64 val, bool *signal)
+enum vireo_done vireo_rules_write_slow(const struct vireo_op *op, u8 *shadow,
+				       u32 off, u32 len, u64 val)
 {
-	u32 dist = off - op->offset;
 	u64 old;
 
-	*signal = false;
 	if (op->action == VIREO_ACT_STORE_BITS)
-		return store_bits(op, shadow, dist, len, val);
-	if (!update(shadow + op->shadow + dist, len, ~val, 0, &old))
-		return false;
-	*signal = op->ctx && old && !(old & ~val);
-	return true;
-}
-
-/**
- * vireo_rules_post() - carry out a POST
- * @op: from vireo_rules_write()
- * @shadow: the region's shadow pages
- * @ring: the region's ring; the caller serializes
- * @off: from the start of the region
- * @len: bytes, as vireo_rules_write() was called
- * @vcpu: id of the vCPU
- * @val: the data, zero-extended
- *
- * What is stored, too, is there before the owner sees the post, so that the
- * owner's answer in the shadow pages is not overwritten.
- *
- * Return: what became of it; if it was not appended, nothing was stored, or
- * what the owner will store.
- */
-enum vireo_push vireo_rules_post(const struct vireo_op *op, u8 *shadow,
-				 struct vireo_post_ring *ring, u32 off, u32 len,
-				 u16 vcpu, u64 val)
-{
-	if (vireo_ring_full(ring))
-		return VIREO_PUSH_FULL;
-	if (op->flags & VIREO_RULE_WRITE_THROUGH &&
-	    !store_bits(op, shadow, off - op->offset, len, val))
-		return VIREO_PUSH_FULL;
-	return vireo_ring_push(ring, off, len, vcpu, val) ? VIREO_PUSH_SIGNAL :
-							    VIREO_PUSH_DONE;
+		return vireo_store_bits(op, shadow, off, len, val) ?
+			       VIREO_DONE :
+			       VIREO_DONE_NOT;
+	if (!update(shadow + op->shadow + (off - op->offset), len, ~val, 0,
+		    &old))
+		return VIREO_DONE_NOT;
+	return op->ctx && old && !(old & ~val) ? VIREO_DONE_SIGNAL : VIREO_DONE;
 }

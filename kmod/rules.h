@@ -34,7 +34,7 @@ struct eventfd_ctx;
 /* Directions of an access, as array indices. */
 enum vireo_dir { VIREO_READ, VIREO_WRITE, VIREO_NR_DIRS };
 
-/* What one op does; from VIREO_ACT_CLOCK on, in more than a few steps. */
+/* What one op does; from VIREO_ACT_EVENT on, in more than a few steps. */
 enum vireo_action {
 	VIREO_ACT_PASS,	      /* ends a search: to user space */
 	VIREO_ACT_LOAD,	      /* read from the shadow pages */
@@ -91,13 +91,17 @@ struct vireo_op {
  *      the start of struct vireo_rules
  * @shadow: of the offset, in the shadow pages
  * @widths: of accesses for which @op is a LOAD or a STORE that covers them
+ * @covers: of accesses that @op covers
  * @type: VIREO_RULE_* of @op, for counting
+ * @action: of @op
  */
 struct vireo_quick {
 	u16 op;
 	u16 shadow;
 	u8 widths;
+	u8 covers;
 	u8 type;
+	u8 action;
 };
 
 /**
@@ -203,6 +207,14 @@ static __always_inline bool vireo_width_ok(u32 len)
 	return !(len & (len - 1));
 }
 
+/**
+ * vireo_first_op() - where to begin the search
+ * @t: the region's table
+ * @dir: direction of the access
+ * @off: from the start of the region
+ *
+ * Return: an op before which none covers the access.
+ */
 static __always_inline const struct vireo_op *
 vireo_first_op(const struct vireo_rules *t, enum vireo_dir dir, u32 off)
 {
@@ -256,7 +268,7 @@ static __always_inline u32 vireo_rules_load(const struct vireo_rules *t,
 
 /**
  * vireo_rules_read() - a guest's read
- * @t: the region's table
+ * @op: vireo_first_op()
  * @shadow: the region's shadow pages
  * @off: from the start of the region
  * @len: bytes; any number
@@ -266,10 +278,9 @@ static __always_inline u32 vireo_rules_load(const struct vireo_rules *t,
  * vireo_rules_read_slow() must be called to carry it out.
  */
 static __always_inline const struct vireo_op *
-vireo_rules_read(const struct vireo_rules *t, const u8 *shadow, u32 off,
-		 u32 len, void *val)
+vireo_rules_read(const struct vireo_op *op, const u8 *shadow, u32 off, u32 len,
+		 void *val)
 {
-	const struct vireo_op *op = vireo_first_op(t, VIREO_READ, off);
 	const void *data;
 
 	if (unlikely(len - 1 > 7))
@@ -326,7 +337,7 @@ static __always_inline u32 vireo_rules_store(const struct vireo_rules *t,
 
 /**
  * vireo_rules_write() - a guest's write
- * @t: the region's table
+ * @op: vireo_first_op()
  * @shadow: the region's shadow pages
  * @off: from the start of the region
  * @len: bytes; any number
@@ -337,11 +348,9 @@ static __always_inline u32 vireo_rules_store(const struct vireo_rules *t,
  * vireo_rules_write_slow().
  */
 static __always_inline const struct vireo_op *
-vireo_rules_write(const struct vireo_rules *t, u8 *shadow, u32 off, u32 len,
+vireo_rules_write(const struct vireo_op *op, u8 *shadow, u32 off, u32 len,
 		  const void *val)
 {
-	const struct vireo_op *op = vireo_first_op(t, VIREO_WRITE, off);
-
 	if (unlikely(len - 1 > 7))
 		return NULL;
 	/* The last op covers what is left and ends the search. */
@@ -366,15 +375,64 @@ vireo_rules_write(const struct vireo_rules *t, u8 *shadow, u32 off, u32 len,
 	}
 }
 
-static __always_inline bool vireo_op_is_slow(const struct vireo_op *op)
+/**
+ * vireo_quick_is() - is it known at once what decides?
+ * @t: the region's table
+ * @dir: direction of the access
+ * @off: from the start of the region
+ * @len: bytes; any number
+ * @action: an action that decides whatever its op covers
+ *
+ * Return: whether vireo_first_op() does, by @action.
+ */
+static __always_inline bool vireo_quick_is(const struct vireo_rules *t,
+					   enum vireo_dir dir, u32 off, u32 len,
+					   enum vireo_action action)
 {
-	return op->action >= VIREO_ACT_CLOCK;
+	const struct vireo_quick *q = &t->quick[dir][off];
+
+	return likely(off < VIREO_RULES_INDEXED) && q->action == action &&
+	       (q->covers & len) && vireo_width_ok(len);
 }
 
-bool vireo_rules_read_slow(const struct vireo_op *op, u8 *shadow, u32 off,
-			   u32 len, void *val, bool *signal);
-bool vireo_rules_write_slow(const struct vireo_op *op, u8 *shadow, u32 off,
-			    u32 len, u64 val, bool *signal);
+/**
+ * vireo_clock_read() - carry out a CLOCK
+ * @op: from vireo_rules_read(), or of vireo_quick_is()
+ * @shadow: the region's shadow pages
+ * @off: from the start of the region
+ *
+ * ktime_get_ns() never goes back, whichever CPU asks.
+ *
+ * Return: the bytes of the counter from @off on.
+ */
+static __always_inline u64 vireo_clock_read(const struct vireo_op *op,
+					    const u8 *shadow, u32 off)
+{
+	u64 ns =
+		ktime_get_ns() + READ_ONCE(*(const u64 *)(shadow + op->shadow));
+	u64 count = mul_u64_u64_shr(ns, op->value, 64) & op->mask;
+
+	return count >> ((off - op->offset) * 8);
+}
+
+static __always_inline bool vireo_op_is_slow(const struct vireo_op *op)
+{
+	return op->action >= VIREO_ACT_EVENT;
+}
+
+/* What became of an access that was carried out. */
+enum vireo_done {
+	VIREO_DONE_NOT,	   /* to user space */
+	VIREO_DONE,	   /* served */
+	VIREO_DONE_SIGNAL, /* served; the op's eventfd is to be signalled */
+};
+
+enum vireo_done vireo_rules_read_slow(const struct vireo_op *op, u8 *shadow,
+				      u32 off, u32 len, void *val);
+enum vireo_done vireo_rules_write_slow(const struct vireo_op *op, u8 *shadow,
+				       u32 off, u32 len, u64 val);
+bool vireo_store_bits(const struct vireo_op *op, u8 *shadow, u32 off, u32 len,
+		      u64 val);
 
 /**
  * struct vireo_post_ring - the module's side of a POST ring
@@ -401,12 +459,49 @@ enum vireo_push {
 
 void vireo_ring_init(struct vireo_post_ring *ring, struct vireo_ring *shared,
 		     u32 entries);
-bool vireo_ring_full(const struct vireo_post_ring *ring);
 bool vireo_ring_push(struct vireo_post_ring *ring, u32 offset, u32 width,
 		     u16 vcpu, u64 value);
 
-enum vireo_push vireo_rules_post(const struct vireo_op *op, u8 *shadow,
-				 struct vireo_post_ring *ring, u32 off, u32 len,
-				 u16 vcpu, u64 val);
+/**
+ * vireo_ring_full() - is there no room for a post?
+ * @ring: the ring; the caller serializes
+ *
+ * Return: whether there is none, or the owner says so.
+ */
+static __always_inline bool vireo_ring_full(const struct vireo_post_ring *ring)
+{
+	/* Acquire: the owner is done with the entries below head. */
+	return ring->tail - smp_load_acquire(&ring->shared->head) > ring->mask;
+}
+
+/**
+ * vireo_rules_post() - carry out a POST
+ * @op: from vireo_rules_write()
+ * @shadow: the region's shadow pages
+ * @ring: the region's ring; the caller serializes
+ * @off: from the start of the region
+ * @len: bytes, as vireo_rules_write() was called
+ * @vcpu: id of the vCPU
+ * @val: the data, zero-extended
+ *
+ * What is stored, too, is there before the owner sees the post, so that the
+ * owner's answer in the shadow pages is not overwritten.
+ *
+ * Return: what became of it; if it was not appended, nothing was stored but
+ * what doing the access again stores.
+ */
+static __always_inline enum vireo_push
+vireo_rules_post(const struct vireo_op *op, u8 *shadow,
+		 struct vireo_post_ring *ring, u32 off, u32 len, u16 vcpu,
+		 u64 val)
+{
+	if (vireo_ring_full(ring))
+		return VIREO_PUSH_FULL;
+	if (op->flags & VIREO_RULE_WRITE_THROUGH &&
+	    !vireo_store_bits(op, shadow, off, len, val))
+		return VIREO_PUSH_FULL;
+	return vireo_ring_push(ring, off, len, vcpu, val) ? VIREO_PUSH_SIGNAL :
+							    VIREO_PUSH_DONE;
+}
 
 #endif /* _VIREO_RULES_H */

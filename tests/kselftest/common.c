@@ -43,10 +43,15 @@ int kvm_vm_open(void)
 
 int vireo_vm_open(int dev, int kvm_vm, const char *name)
 {
+	return vireo_vm_open_vcpus(dev, kvm_vm, name, GUEST_MAX_VCPUS);
+}
+
+int vireo_vm_open_vcpus(int dev, int kvm_vm, const char *name, uint32_t vcpus)
+{
 	struct vireo_vm_create create = {
 		.size = sizeof(create),
 		.kvm_fd = kvm_vm,
-		.vcpus = GUEST_MAX_VCPUS,
+		.vcpus = vcpus,
 	};
 
 	snprintf(create.name, sizeof(create.name), "%s", name);

@@ -26,6 +26,8 @@ int vireo_open(void);
 int exit_path(int dev);
 int kvm_vm_open(void);
 int vireo_vm_open(int dev, int kvm_vm, const char *name);
+/* With counters for so many vCPUs; the other has them for all of a guest. */
+int vireo_vm_open_vcpus(int dev, int kvm_vm, const char *name, uint32_t vcpus);
 
 /* A region with one rule list; change what a test is about. */
 struct vireo_io_add io_template(uint32_t bus, uint64_t addr, uint64_t len,

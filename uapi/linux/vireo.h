@@ -119,31 +119,41 @@ struct vireo_vm_create {
  * whole access lies within [offset, offset + len) and its width is among
  * @widths.  For each access the first rule in table order that covers it and
  * has something to say about its direction decides; an access that no rule
- * decides goes to user space.
+ * decides goes to user space.  An access may be unaligned.  It is never split:
+ * one that reaches over the end of a rule is not covered by it, whatever covers
+ * the rest.
+ *
+ * Each vCPU's accesses take effect in its program order, those that go to user
+ * space included: what it posted before is in the ring by then.  So an owner
+ * that empties the ring before it handles an access sees each vCPU's accesses
+ * in order.
  *
  *  SHADOW  read:  the bytes at shadow + (access offset - offset) of the
- *                 region's shadow page.
+ *                 region's shadow pages.
  *          write: into the same bytes (WRITE_THROUGH), nothing (WRITE_DROP),
  *                 else not decided.  With WRITE_THROUGH and a @mask only the
- *                 bits of @mask are stored.
+ *                 bits of @mask are stored; the others are left to the owner,
+ *                 in one atomic step if the bytes are naturally aligned in the
+ *                 shadow pages, else byte by byte.
  *  CONST   read:  the low bytes of @value.
  *          write: nothing (WRITE_DROP), else not decided.
  *  POST    write: appended to the region's ring; a full ring sends the access
- *                 to user space.  With WRITE_THROUGH also stored, once it is
- *                 appended, as SHADOW does with WRITE_THROUGH and @mask.
+ *                 to user space.  With WRITE_THROUGH what is appended is also
+ *                 stored, before the owner can see the entry, as SHADOW does
+ *                 with WRITE_THROUGH and @mask.
  *          read:  as SHADOW (READ_SHADOW), else not decided.
  *  EVENT   write: if (data & @mask) == @value, signals the eventfd @fd, else
  *                 not decided.  A @mask of 0 with a @value of 0 matches all.
  *          read:  not decided.
  *  INDEXED read:  a data port.  idx is the 32-bit word at @index of the shadow
- *                 page, where a SHADOW rule with WRITE_THROUGH latches what is
+ *                 pages, where a SHADOW rule with WRITE_THROUGH latches what is
  *                 written to the index port.  If (idx & @mask) == @value, or
  *                 != with NOT_EQUAL: the bytes at shadow + (idx & @index_mask)
- *                 + (access offset - offset) of the shadow page, or all ones
+ *                 + (access offset - offset) of the shadow pages, or all ones
  *                 (READ_ONES); else not decided.
  *          write: not decided.
  *  CLOCK   read:  a counter that runs.  ns is CLOCK_MONOTONIC in nanoseconds
- *                 plus the 64-bit word at @shadow of the shadow page, where
+ *                 plus the 64-bit word at @shadow of the shadow pages, where
  *                 the owner puts what to add (modulo 2^64).  The count is
  *                 (ns * m) >> 64, the product taken in 128 bits, where m is
  *                 @value * 2^64 / 10^9 rounded down, cut to the bits of @mask;
@@ -158,6 +168,9 @@ struct vireo_vm_create {
  *                 not a multiple of the access's width.  If @fd is not -1 it
  *                 is an eventfd, signalled when an access turned its bytes
  *                 from not 0 to 0.
+ *
+ * What must be atomic is tried a limited number of times; if the owner changes
+ * the same bytes all the while, the access goes to user space.
  */
 #define VIREO_RULE_SHADOW 1
 #define VIREO_RULE_CONST 2
@@ -245,9 +258,9 @@ struct vireo_rule {
  * space, as does one whose width is not 1, 2, 4 or 8.
  *
  * The region serves its first access possibly before the call returns.  Its
- * shadow page starts out as zeros: a caller that needs it otherwise adds the
- * region while the guest cannot reach it, or leaves reads undecided by
- * setting VIREO_IO_DISABLED and calls VIREO_IO_ENABLE once the page is
+ * shadow pages start out as zeros: a caller that needs them otherwise adds the
+ * region while the guest cannot reach it, or leaves accesses undecided by
+ * setting VIREO_IO_DISABLED and calls VIREO_IO_ENABLE once the pages are
  * filled.
  *
  * Errors: EINVAL, EEXIST (overlap), ENOSPC (too many regions here or on
