@@ -17,16 +17,11 @@ const char *const vireo_bus_names[VIREO_STATS_BUSES] = { "pio", "mmio" };
 static const char *const dir_names[VIREO_STATS_DIRS] = { "read", "write" };
 
 static const char *const out_names[VIREO_NR_OUTCOMES] = {
-	[VIREO_OUT_NO_RULE] = "no_rule",
-	[VIREO_OUT_SHADOW] = "shadow",
-	[VIREO_OUT_CONST] = "const",
-	[VIREO_OUT_POST] = "post",
-	[VIREO_OUT_EVENT] = "event",
-	[VIREO_OUT_INDEXED] = "indexed",
-	[VIREO_OUT_CLOCK] = "clock",
-	[VIREO_OUT_CLEAR] = "clear",
-	[VIREO_OUT_RING_FULL] = "ring_full",
-	[VIREO_OUT_OFF] = "off",
+	[VIREO_OUT_NO_RULE] = "no_rule",     [VIREO_OUT_SHADOW] = "shadow",
+	[VIREO_OUT_CONST] = "const",	     [VIREO_OUT_POST] = "post",
+	[VIREO_OUT_EVENT] = "event",	     [VIREO_OUT_INDEXED] = "indexed",
+	[VIREO_OUT_CLOCK] = "clock",	     [VIREO_OUT_CLEAR] = "clear",
+	[VIREO_OUT_RING_FULL] = "ring_full", [VIREO_OUT_OFF] = "off",
 	[VIREO_OUT_WIDTH] = "width",
 };
 

@@ -109,8 +109,9 @@ static int sum(struct vireo_record *record, struct vireo_vm_stats *vm, u32 what,
 	lockdep_assert_held(&vm->lock);
 
 	*s = what == VIREO_STATS_REGION ? find_region(vm, id) : NULL;
-	if (what == VIREO_STATS_REGION ? !*s :
-	    what == VIREO_STATS_VCPU && id >= vm->vcpus)
+	if (what == VIREO_STATS_REGION ?
+		    !*s :
+		    what == VIREO_STATS_VCPU && id >= vm->vcpus)
 		return -ENOENT;
 	ret = reset ? vireo_reset_prepare(vm) : 0;
 	if (ret)

@@ -334,8 +334,8 @@ int vireo_vm_stats_add(struct vireo_vm_stats *s)
 {
 	u32 i;
 
-	s->slots = kvcalloc(s->vcpus + 1, sizeof(*s->slots),
-			    GFP_KERNEL_ACCOUNT);
+	s->slots =
+		kvcalloc(s->vcpus + 1, sizeof(*s->slots), GFP_KERNEL_ACCOUNT);
 	if (!s->slots)
 		return -ENOMEM;
 	for (i = 0; i <= s->vcpus; i++) {

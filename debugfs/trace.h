@@ -12,6 +12,9 @@
 
 #include "stats.h"
 
+/* Laid out as trace events are everywhere. */
+/* clang-format off */
+
 #define vireo_show_bus(bus) \
 	__print_symbolic(bus, { VIREO_BUS_PIO, "pio" }, \
 			 { VIREO_BUS_MMIO, "mmio" })
@@ -165,6 +168,8 @@ DEFINE_EVENT(vireo_vm, vireo_vm_close,
 	TP_PROTO(const struct vireo_vm_stats *s),
 	TP_ARGS(s)
 );
+
+/* clang-format on */
 
 #endif /* _VIREO_TRACE_H */
 

@@ -501,3 +501,249 @@ void vireo_io_del_all(struct vireo_vm *vm)
 		del_region(vm, region);
 	mutex_unlock(&vm->lock);
 }
+
+/*
+ * Serving an access, apart by what it needs: what is common saves no registers
+ * for what is rare, which is also why no more than six arguments are passed.
+ * All are in the thread that runs the vCPU, and return what became of it.
+ */
+
+static __always_inline enum vireo_outcome served(struct vireo_region *region,
+						 u32 vcpu, enum vireo_dir dir,
+						 enum vireo_outcome out,
+						 u32 begin)
+{
+	vireo_count_served(&region->stats, vcpu, dir, out, begin);
+	return out;
+}
+
+/* To user space. */
+static __always_inline enum vireo_outcome passed(struct vireo_region *region,
+						 u32 vcpu, enum vireo_dir dir,
+						 enum vireo_outcome why)
+{
+	vireo_count_passed(&region->stats, vcpu, dir, why);
+	return why;
+}
+
+static enum vireo_outcome why_not(u32 len)
+{
+	return len - 1 > 7 || !vireo_width_ok(len) ? VIREO_OUT_WIDTH :
+						     VIREO_OUT_NO_RULE;
+}
+
+static noinline bool read_slow(struct vireo_region *region,
+			       const struct vireo_op *op, u32 off, u32 len,
+			       void *val)
+{
+	enum vireo_done done;
+
+	done = vireo_rules_read_slow(op, region->shadow, off, len, val);
+	if (done == VIREO_DONE_SIGNAL)
+		vireo_eventfd_signal(op->ctx);
+	return done != VIREO_DONE_NOT;
+}
+
+/* The first op is a CLOCK and decides. */
+static noinline enum vireo_outcome read_clock(struct vireo_region *region,
+					      u32 vcpu, u32 off, u32 len,
+					      void *val, u32 begin)
+{
+	const struct vireo_op *op =
+		vireo_first_op(region->rules, VIREO_READ, off);
+	u64 v = vireo_clock_read(op, region->shadow, off);
+
+	vireo_copy(val, &v, len);
+	return served(region, vcpu, VIREO_READ, VIREO_OUT_CLOCK, begin);
+}
+
+static noinline enum vireo_outcome read_any(struct vireo_region *region,
+					    u32 vcpu, u32 off, u32 len,
+					    void *val, u32 begin)
+{
+	const struct vireo_op *op =
+		vireo_first_op(region->rules, VIREO_READ, off);
+
+	op = vireo_rules_read(op, region->shadow, off, len, val);
+	if (!op ||
+	    (vireo_op_is_slow(op) && !read_slow(region, op, off, len, val)))
+		return passed(region, vcpu, VIREO_READ, why_not(len));
+	return served(region, vcpu, VIREO_READ, op->type, begin);
+}
+
+/* Whether there was room. */
+static __always_inline bool post(struct vireo_region *region,
+				 const struct vireo_op *op, u32 vcpu, u32 off,
+				 u32 len, const void *val)
+{
+	enum vireo_push pushed;
+
+	spin_lock(&region->ring_lock);
+	pushed = vireo_rules_post(op, region->shadow, &region->ring, off, len,
+				  vcpu, vireo_load(val, len));
+	vireo_count_ring(&region->stats,
+			 min(region->ring.used, region->ring.mask + 1));
+	spin_unlock(&region->ring_lock);
+
+	if (pushed == VIREO_PUSH_SIGNAL && region->ring_ctx) {
+		vireo_count_signal(&region->stats, vcpu);
+		vireo_eventfd_signal(region->ring_ctx);
+	} else if (pushed == VIREO_PUSH_FULL) {
+		trace_vireo_ring_full(&region->stats, vcpu);
+	}
+	return pushed != VIREO_PUSH_FULL;
+}
+
+/* The first op is a POST and decides. */
+static noinline enum vireo_outcome write_post(struct vireo_region *region,
+					      u32 vcpu, u32 off, u32 len,
+					      const void *val, u32 begin)
+{
+	const struct vireo_op *op =
+		vireo_first_op(region->rules, VIREO_WRITE, off);
+
+	if (!post(region, op, vcpu, off, len, val))
+		return passed(region, vcpu, VIREO_WRITE, VIREO_OUT_RING_FULL);
+	return served(region, vcpu, VIREO_WRITE, VIREO_OUT_POST, begin);
+}
+
+static noinline bool write_slow(struct vireo_region *region,
+				const struct vireo_op *op, u32 vcpu, u32 off,
+				u32 len, const void *val)
+{
+	enum vireo_done done = VIREO_DONE_SIGNAL;
+
+	if (op->action == VIREO_ACT_POST)
+		return post(region, op, vcpu, off, len, val);
+	if (op->action != VIREO_ACT_EVENT)
+		done = vireo_rules_write_slow(op, region->shadow, off, len,
+					      vireo_load(val, len));
+	if (done == VIREO_DONE_SIGNAL)
+		vireo_eventfd_signal(op->ctx);
+	return done != VIREO_DONE_NOT;
+}
+
+static noinline enum vireo_outcome write_any(struct vireo_region *region,
+					     u32 vcpu, u32 off, u32 len,
+					     const void *val, u32 begin)
+{
+	const struct vireo_op *op =
+		vireo_first_op(region->rules, VIREO_WRITE, off);
+
+	op = vireo_rules_write(op, region->shadow, off, len, val);
+	if (!op)
+		return passed(region, vcpu, VIREO_WRITE, why_not(len));
+	if (vireo_op_is_slow(op) &&
+	    !write_slow(region, op, vcpu, off, len, val))
+		return passed(region, vcpu, VIREO_WRITE,
+			      op->action == VIREO_ACT_POST ?
+				      VIREO_OUT_RING_FULL :
+				      VIREO_OUT_NO_RULE);
+	return served(region, vcpu, VIREO_WRITE, op->type, begin);
+}
+
+static __always_inline enum vireo_outcome
+do_read(struct vireo_region *region, u32 vcpu, u32 off, u32 len, void *val)
+{
+	const struct vireo_rules *rules = region->rules;
+	u32 begin = vireo_count_begin();
+	u32 type;
+
+	/* Acquire: pairs with vireo_io_enable(). */
+	if (unlikely(!smp_load_acquire(&region->enabled)))
+		return passed(region, vcpu, VIREO_READ, VIREO_OUT_OFF);
+	type = vireo_rules_load(rules, region->shadow, off, len, val);
+	if (likely(type))
+		return served(region, vcpu, VIREO_READ, type, begin);
+	if (vireo_quick_is(rules, VIREO_READ, off, len, VIREO_ACT_CLOCK))
+		return read_clock(region, vcpu, off, len, val, begin);
+	return read_any(region, vcpu, off, len, val, begin);
+}
+
+static __always_inline enum vireo_outcome do_write(struct vireo_region *region,
+						   u32 vcpu, u32 off, u32 len,
+						   const void *val)
+{
+	const struct vireo_rules *rules = region->rules;
+	u32 begin = vireo_count_begin();
+	u32 type;
+
+	/* Acquire: pairs with vireo_io_enable(). */
+	if (unlikely(!smp_load_acquire(&region->enabled)))
+		return passed(region, vcpu, VIREO_WRITE, VIREO_OUT_OFF);
+	type = vireo_rules_store(rules, region->shadow, off, len, val);
+	if (likely(type))
+		return served(region, vcpu, VIREO_WRITE, type, begin);
+	if (vireo_quick_is(rules, VIREO_WRITE, off, len, VIREO_ACT_POST))
+		return write_post(region, vcpu, off, len, val, begin);
+	return write_any(region, vcpu, off, len, val, begin);
+}
+
+/* While somebody traces: others pay one no-op for it. */
+static noinline bool read_traced(struct vireo_region *region, u32 vcpu,
+				 u64 addr, u32 len, void *val)
+{
+	enum vireo_outcome out =
+		do_read(region, vcpu, addr - region->addr, len, val);
+	bool served = vireo_served(out);
+
+	vireo_trace_read(&region->stats, vcpu, addr, len, served ? val : NULL,
+			 out);
+	return served;
+}
+
+static noinline bool write_traced(struct vireo_region *region, u32 vcpu,
+				  u64 addr, u32 len, const void *val)
+{
+	enum vireo_outcome out =
+		do_write(region, vcpu, addr - region->addr, len, val);
+
+	vireo_trace_write(&region->stats, vcpu, addr, len, val, out);
+	return vireo_served(out);
+}
+
+/**
+ * vireo_region_read() - a guest's read of a region
+ * @region: the region; the caller keeps it from going away
+ * @vcpu: id of the vCPU
+ * @addr: address
+ * @len: bytes; any number
+ * @val: where to put the data
+ *
+ * In the thread that runs the vCPU.
+ *
+ * Return: whether it was served; if not, @val is untouched.
+ */
+bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr, u32 len,
+		       void *val)
+{
+	enum vireo_outcome out;
+
+	if (tracepoint_enabled(vireo_read))
+		return read_traced(region, vcpu, addr, len, val);
+	out = do_read(region, vcpu, addr - region->addr, len, val);
+	return vireo_served(out);
+}
+
+/**
+ * vireo_region_write() - a guest's write to a region
+ * @region: the region; the caller keeps it from going away
+ * @vcpu: id of the vCPU
+ * @addr: address
+ * @len: bytes; any number
+ * @val: the data
+ *
+ * In the thread that runs the vCPU.
+ *
+ * Return: whether it was served.
+ */
+bool vireo_region_write(struct vireo_region *region, u16 vcpu, u64 addr,
+			u32 len, const void *val)
+{
+	enum vireo_outcome out;
+
+	if (tracepoint_enabled(vireo_write))
+		return write_traced(region, vcpu, addr, len, val);
+	out = do_write(region, vcpu, addr - region->addr, len, val);
+	return vireo_served(out);
+}
