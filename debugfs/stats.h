@@ -190,6 +190,15 @@ struct vireo_vm_stats {
 
 /* Counting.  On the path of every exit: mind each instruction. */
 
+/* As rdtsc(), but for putting its halves together. */
+static __always_inline u32 vireo_tsc32(void)
+{
+	u32 low, high;
+
+	asm volatile("rdtsc" : "=a"(low), "=d"(high));
+	return low;
+}
+
 /**
  * vireo_count_begin() - an access begins
  *
@@ -203,7 +212,7 @@ static __always_inline u32 vireo_count_begin(void)
 #ifdef VIREO_NO_COUNT /* to measure what counting costs */
 	return 0;
 #else
-	return rdtsc();
+	return vireo_tsc32();
 #endif
 }
 
@@ -239,7 +248,7 @@ static __always_inline void vireo_count_served(struct vireo_region_stats *s,
 					       unsigned long out, u32 begin)
 {
 #ifndef VIREO_NO_COUNT
-	u32 cycles = (u32)rdtsc() - begin;
+	u32 cycles = vireo_tsc32() - begin;
 
 	if (likely(vcpu < s->vcpus))
 		vireo_counters_serve(&s->counters[vcpu], dir, out, cycles,

@@ -379,7 +379,7 @@ enum vireo_done vireo_rules_read_slow(const struct vireo_op *op, u8 *shadow,
 	u64 v;
 
 	if (op->action == VIREO_ACT_CLOCK)
-		v = vireo_clock_read(op, shadow, off);
+		v = vireo_clock_read(op, shadow, off, ktime_get_ns());
 	else if (!(op->flags & VIREO_RULE_READ_CLEAR))
 		v = vireo_load(p, len);
 	else if (!update(p, len, 0, 0, &v))

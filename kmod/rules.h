@@ -208,6 +208,20 @@ static __always_inline bool vireo_width_ok(u32 len)
 }
 
 /**
+ * vireo_quick_of() - what is known beforehand
+ * @t: the region's table
+ * @dir: direction of the access
+ * @off: from the start of the region; below VIREO_RULES_INDEXED
+ *
+ * Return: how to serve an access to @off.
+ */
+static __always_inline const struct vireo_quick *
+vireo_quick_of(const struct vireo_rules *t, enum vireo_dir dir, u32 off)
+{
+	return &t->quick[dir][off];
+}
+
+/**
  * vireo_first_op() - where to begin the search
  * @t: the region's table
  * @dir: direction of the access
@@ -244,26 +258,21 @@ vireo_indexed_data(const struct vireo_op *op, const u8 *shadow, u32 dist)
 
 /**
  * vireo_rules_load() - a guest's read, if it is plainly of the shadow pages
- * @t: the region's table
+ * @q: vireo_quick_of()
  * @shadow: the region's shadow pages
- * @off: from the start of the region
  * @len: bytes; any number
  * @val: where to put the data
  *
  * What vireo_rules_read() does where the first candidate is a load.
  *
- * Return: VIREO_RULE_* if it was served; 0 if vireo_rules_read() decides.
+ * Return: whether it was served, by VIREO_RULE_* @q->type; if not, vireo_rules_read()
+ * decides.
  */
-static __always_inline u32 vireo_rules_load(const struct vireo_rules *t,
-					    const u8 *shadow, u32 off, u32 len,
-					    void *val)
+static __always_inline bool vireo_rules_load(const struct vireo_quick *q,
+					     const u8 *shadow, u32 len,
+					     void *val)
 {
-	const struct vireo_quick *q = &t->quick[VIREO_READ][off];
-
-	if (likely(off < VIREO_RULES_INDEXED) && (q->widths & len) &&
-	    vireo_copy(val, shadow + q->shadow, len))
-		return q->type;
-	return 0;
+	return (q->widths & len) && vireo_copy(val, shadow + q->shadow, len);
 }
 
 /**
@@ -313,26 +322,21 @@ vireo_rules_read(const struct vireo_op *op, const u8 *shadow, u32 off, u32 len,
 
 /**
  * vireo_rules_store() - a guest's write, if it is a plain store
- * @t: the region's table
+ * @q: vireo_quick_of()
  * @shadow: the region's shadow pages
- * @off: from the start of the region
  * @len: bytes; any number
  * @val: the data
  *
  * What vireo_rules_write() does where the first candidate is a store.
  *
- * Return: VIREO_RULE_* if it was done; 0 if vireo_rules_write() decides.
+ * Return: whether it was done, by VIREO_RULE_* @q->type; if not, vireo_rules_write()
+ * decides.
  */
-static __always_inline u32 vireo_rules_store(const struct vireo_rules *t,
-					     u8 *shadow, u32 off, u32 len,
-					     const void *val)
+static __always_inline bool vireo_rules_store(const struct vireo_quick *q,
+					      u8 *shadow, u32 len,
+					      const void *val)
 {
-	const struct vireo_quick *q = &t->quick[VIREO_WRITE][off];
-
-	if (likely(off < VIREO_RULES_INDEXED) && (q->widths & len) &&
-	    vireo_copy(shadow + q->shadow, val, len))
-		return q->type;
-	return 0;
+	return (q->widths & len) && vireo_copy(shadow + q->shadow, val, len);
 }
 
 /**
@@ -377,22 +381,16 @@ vireo_rules_write(const struct vireo_op *op, u8 *shadow, u32 off, u32 len,
 
 /**
  * vireo_quick_is() - is it known at once what decides?
- * @t: the region's table
- * @dir: direction of the access
- * @off: from the start of the region
+ * @q: vireo_quick_of()
  * @len: bytes; any number
  * @action: an action that decides whatever its op covers
  *
  * Return: whether vireo_first_op() does, by @action.
  */
-static __always_inline bool vireo_quick_is(const struct vireo_rules *t,
-					   enum vireo_dir dir, u32 off, u32 len,
+static __always_inline bool vireo_quick_is(const struct vireo_quick *q, u32 len,
 					   enum vireo_action action)
 {
-	const struct vireo_quick *q = &t->quick[dir][off];
-
-	return likely(off < VIREO_RULES_INDEXED) && q->action == action &&
-	       (q->covers & len) && vireo_width_ok(len);
+	return q->action == action && (q->covers & len) && vireo_width_ok(len);
 }
 
 /**
@@ -400,17 +398,15 @@ static __always_inline bool vireo_quick_is(const struct vireo_rules *t,
  * @op: from vireo_rules_read(), or of vireo_quick_is()
  * @shadow: the region's shadow pages
  * @off: from the start of the region
- *
- * ktime_get_ns() never goes back, whichever CPU asks.
+ * @ns: ktime_get_ns(), which never goes back, whichever CPU asks
  *
  * Return: the bytes of the counter from @off on.
  */
 static __always_inline u64 vireo_clock_read(const struct vireo_op *op,
-					    const u8 *shadow, u32 off)
+					    const u8 *shadow, u32 off, u64 ns)
 {
-	u64 ns =
-		ktime_get_ns() + READ_ONCE(*(const u64 *)(shadow + op->shadow));
-	u64 count = mul_u64_u64_shr(ns, op->value, 64) & op->mask;
+	u64 add = READ_ONCE(*(const u64 *)(shadow + op->shadow));
+	u64 count = mul_u64_u64_shr(ns + add, op->value, 64) & op->mask;
 
 	return count >> ((off - op->offset) * 8);
 }

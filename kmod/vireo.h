@@ -213,9 +213,11 @@ long vireo_io_enable(void *object, union vireo_arg *arg, void __user *uarg);
 void vireo_io_del_all(struct vireo_vm *vm);
 struct vireo_region *vireo_region_get(struct vireo_vm *vm, unsigned long id);
 void vireo_region_put(struct vireo_region *region);
-bool vireo_region_read(struct vireo_region *region, u16 vcpu, u64 addr, u32 len,
+
+/* serve.c */
+bool vireo_region_read(struct vireo_region *region, u32 vcpu, u64 addr, u32 len,
 		       void *val);
-bool vireo_region_write(struct vireo_region *region, u16 vcpu, u64 addr,
+bool vireo_region_write(struct vireo_region *region, u32 vcpu, u64 addr,
 			u32 len, const void *val);
 
 /* kvm_bus.c */

@@ -88,15 +88,21 @@ static void signal_event(const struct vireo_op *op)
 static bool module_read(struct module *m, u32 off, u32 len, u64 *val)
 {
 	u8 *shadow = m->target.shadow;
+	const struct vireo_quick *q;
 	const struct vireo_op *op;
+	bool quick = false;
 	enum vireo_done done;
 	u64 now;
 
-	if (vireo_rules_load(m->rules, shadow, off, len, val))
-		return true;
+	if (off < VIREO_RULES_INDEXED) {
+		q = vireo_quick_of(m->rules, VIREO_READ, off);
+		if (vireo_rules_load(q, shadow, len, val))
+			return true;
+		quick = vireo_quick_is(q, len, VIREO_ACT_CLOCK);
+	}
 	op = vireo_first_op(m->rules, VIREO_READ, off);
-	if (vireo_quick_is(m->rules, VIREO_READ, off, len, VIREO_ACT_CLOCK)) {
-		now = vireo_clock_read(op, shadow, off);
+	if (quick) {
+		now = vireo_clock_read(op, shadow, off, ktime_get_ns());
 		return vireo_copy(val, &now, len);
 	}
 	op = vireo_rules_read(op, shadow, off, len, val);
@@ -111,14 +117,20 @@ static bool module_read(struct module *m, u32 off, u32 len, u64 *val)
 static bool module_write(struct module *m, u32 off, u32 len, u64 val)
 {
 	u8 *shadow = m->target.shadow;
+	const struct vireo_quick *q;
 	const struct vireo_op *op;
+	bool quick = false;
 	enum vireo_push pushed;
 	enum vireo_done done;
 
-	if (vireo_rules_store(m->rules, shadow, off, len, &val))
-		return true;
+	if (off < VIREO_RULES_INDEXED) {
+		q = vireo_quick_of(m->rules, VIREO_WRITE, off);
+		if (vireo_rules_store(q, shadow, len, &val))
+			return true;
+		quick = vireo_quick_is(q, len, VIREO_ACT_POST);
+	}
 	op = vireo_first_op(m->rules, VIREO_WRITE, off);
-	if (!vireo_quick_is(m->rules, VIREO_WRITE, off, len, VIREO_ACT_POST))
+	if (!quick)
 		op = vireo_rules_write(op, shadow, off, len, &val);
 	if (!op || !vireo_op_is_slow(op))
 		return op;
@@ -196,14 +208,19 @@ static void passes(const struct vireo_rules *t, u8 *shadow, u32 off, u32 len)
 {
 	const struct vireo_op *rd = vireo_first_op(t, VIREO_READ, off);
 	const struct vireo_op *wr = vireo_first_op(t, VIREO_WRITE, off);
+	const struct vireo_quick *q;
 	u64 val = 0;
 
-	assert_false(vireo_rules_load(t, shadow, off, len, &val));
-	assert_false(vireo_quick_is(t, VIREO_READ, off, len, VIREO_ACT_CLOCK));
 	assert_null(vireo_rules_read(rd, shadow, off, len, &val));
-	assert_false(vireo_rules_store(t, shadow, off, len, &val));
-	assert_false(vireo_quick_is(t, VIREO_WRITE, off, len, VIREO_ACT_POST));
 	assert_null(vireo_rules_write(wr, shadow, off, len, &val));
+	if (off >= VIREO_RULES_INDEXED)
+		return;
+	q = vireo_quick_of(t, VIREO_READ, off);
+	assert_false(vireo_rules_load(q, shadow, len, &val));
+	assert_false(vireo_quick_is(q, len, VIREO_ACT_CLOCK));
+	q = vireo_quick_of(t, VIREO_WRITE, off);
+	assert_false(vireo_rules_store(q, shadow, len, &val));
+	assert_false(vireo_quick_is(q, len, VIREO_ACT_POST));
 }
 
 /* No width that a guest can think of makes the module move other bytes. */
