@@ -309,7 +309,6 @@ int vireo_rules_compile(struct vireo_rules *t, const struct vireo_rule *rules,
 		type old_ = READ_ONCE(*(type *)(p));                          \
 		bool done_ = false;                                           \
 		int try_;                                                     \
-                                                                              \
 		for (try_ = 0; !done_ && try_ < UPDATE_TRIES; try_++)         \
 			done_ = try_cmpxchg((type *)(p), &old_,               \
 					    (type)((old_ & (keep)) | (set))); \

@@ -157,10 +157,11 @@ void *mem_ptr(const struct mem *mem, uint64_t gpa, uint64_t len,
 
 bool mem_make_huge(const struct mem *mem, uint8_t *p)
 {
-	volatile uint8_t *page = p - (size_t)(p - mem->base) % HUGE_PAGE;
+	uint8_t *page = p - (size_t)(p - mem->base) % HUGE_PAGE;
 
-	*page = *page; /* there must be a page table */
-	return !madvise((void *)page, HUGE_PAGE, MADV_COLLAPSE);
+	/* There must be a page table. */
+	__atomic_fetch_or(page, 0, __ATOMIC_RELAXED);
+	return !madvise(page, HUGE_PAGE, MADV_COLLAPSE);
 }
 
 int mem_read(const struct mem *mem, uint64_t gpa, void *buf, uint64_t len)
