@@ -40,6 +40,7 @@ struct shared {
 	struct guest *g;
 	struct table_env env;
 	struct runner run[RUNNERS];
+	int vm;	     /* that the runners' vCPUs begin with; it stays open */
 	bool compat; /* there is int $0x80 */
 };
 
@@ -108,6 +109,12 @@ static int pick(struct fuzzer *z, enum pool_kind kind)
 	return pool_pick(&z->s->pool, &z->rng, kind);
 }
 
+/* Where the guest sees what is done to regions, half of the time. */
+static int pick_vm(struct fuzzer *z)
+{
+	return rng_one_in(&z->rng, 2) ? z->s->vm : pick(z, POOL_VM);
+}
+
 static int put(struct fuzzer *z, enum pool_kind kind, int fd)
 {
 	/* An ioctl with another number than was meant may give 0. */
@@ -162,7 +169,7 @@ static long do_io_add(void *ctx)
 			      sizeof(t->rule[0]) * (add.nr_rules & 31));
 	if (rng_one_in(&z->rng, 4) || add.nr_rules > 31)
 		add.rules = (uintptr_t)t->rule;
-	return CALL(z, pick(z, POOL_VM), VIREO_IO_ADD, add);
+	return CALL(z, pick_vm(z), VIREO_IO_ADD, add);
 }
 
 static long do_io_id(struct fuzzer *z, unsigned int cmd, uint32_t flags)
@@ -173,7 +180,7 @@ static long do_io_id(struct fuzzer *z, unsigned int cmd, uint32_t flags)
 		.id = any_id(z),
 	};
 
-	return CALL(z, pick(z, POOL_VM), cmd, id);
+	return CALL(z, pick_vm(z), cmd, id);
 }
 
 static long do_io_del(void *ctx)
@@ -204,7 +211,7 @@ static long do_stats(void *ctx)
 
 	if (stats.what)
 		stats.id = any_id(z);
-	return CALL(z, pick(z, POOL_VM), VIREO_STATS, stats);
+	return CALL(z, pick_vm(z), VIREO_STATS, stats);
 }
 
 static long do_vcpu_create(void *ctx)
@@ -243,7 +250,8 @@ static long do_vcpu_create(void *ctx)
 		create.id = rng_edge(&z->rng);
 		break;
 	}
-	vm = pool_find(&s->pool, &z->rng, POOL_VM);
+	vm = rng_one_in(&z->rng, 2) ? s->vm :
+				      pool_find(&s->pool, &z->rng, POOL_VM);
 	fd = CALL(z, vm, VIREO_VCPU_CREATE, create);
 	/* The pool closes it one day, whoever runs the vCPU by it. */
 	if (fd > STDERR_FILENO && i < RUNNERS && rng_one_in(&z->rng, 2))
@@ -294,6 +302,7 @@ static long do_mmap(void *ctx)
 	off_t at = VIREO_IO_AREA_STRIDE * any_id(z);
 	int prot = PROT_READ | PROT_WRITE, flags = MAP_SHARED;
 	enum pool_kind kind = POOL_VM;
+	int fd;
 
 	if (rng_one_in(r, 4)) {
 		kind = POOL_VCPU;
@@ -308,7 +317,8 @@ static long do_mmap(void *ctx)
 	if (rng_one_in(r, 16))
 		flags |= MAP_POPULATE;
 	map->size = 4096 * (1 + rng_below(r, rng_one_in(r, 3) ? 70 : 2));
-	map->at = mmap(NULL, map->size, prot, flags, pick(z, kind), at);
+	fd = kind == POOL_VM ? pick_vm(z) : pick(z, kind);
+	map->at = mmap(NULL, map->size, prot, flags, fd, at);
 	if (map->at == MAP_FAILED) {
 		free(map);
 		return -errno;
@@ -556,7 +566,9 @@ static void be_a_child(struct fuzzer *z)
 
 	for (i = 0; i < 20; i++) {
 		id.id = any_id(z);
-		vm = pool_find(&s->pool, &z->rng, POOL_VM);
+		vm = rng_one_in(&z->rng, 2) ?
+			     s->vm :
+			     pool_find(&s->pool, &z->rng, POOL_VM);
 		ret = IOCTL(vm, VIREO_IO_DEL, &id);
 		/*
 		 * fork() copied the table of descriptors before the memory
@@ -665,6 +677,8 @@ static int start(struct shared *s, struct rng *r)
 		return ret;
 	dev = pool_put(&s->pool, r, POOL_DEV, vireo_open());
 	ret = table_env_init(&s->env, dev);
+	s->vm = vireo_vm_open(dev, s->g->vm, "guest");
+	pool_put(&s->pool, r, POOL_VM, dup(s->vm));
 	pool_put(&s->pool, r, POOL_KVM_VM, dup(s->g->vm));
 	pool_put(&s->pool, r, POOL_KVM_VCPU, dup(s->g->vcpu[VCPUS - 1]));
 	for (i = 0; i < VCPUS && !ret; i++) {
@@ -680,6 +694,9 @@ static int start(struct shared *s, struct rng *r)
 			.board = s->f->board,
 			.rng = { rng_next(r) },
 		};
+		/* The first one; -1 where there is none. */
+		s->run[i].vireo = pool_put(&s->pool, r, POOL_VCPU,
+					   guest_vcpu_create(s->g, s->vm, i));
 		ret = runner_start(&s->run[i]);
 	}
 	return ret;
@@ -698,6 +715,7 @@ static void stop(struct shared *s, struct rng *r)
 			close(fd);
 		pool_put_map(&s->pool, r, NULL);
 	}
+	close(s->vm);
 	guest_destroy(s->g);
 }
 

@@ -136,11 +136,11 @@ static void *run_vcpu(void *arg)
 			continue;
 		}
 		kr->immediate_exit = 0;
-		/* The fd was closed, or is no vCPU's any more. */
-		if (errno != EINTR && errno != EAGAIN) {
+		/* It was closed, or is no vCPU's any more. */
+		if (errno == EBADF || errno == ENOTTY)
 			atomic_compare_exchange_strong(&run->vireo, &fd, -1);
+		if (errno != EINTR && errno != EAGAIN)
 			guest_restart(run->g, run->vcpu);
-		}
 	}
 	return NULL;
 }
