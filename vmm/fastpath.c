@@ -141,19 +141,6 @@ void fast_region_deliver(struct fast_region *region)
 	__atomic_store_n(&ring->head, head, __ATOMIC_RELEASE);
 }
 
-/* The ring turned non-empty; let more arrive, then take them all at once. */
-static void on_post(void *opaque, uint32_t events)
-{
-	struct fast_region *region = opaque;
-	uint64_t count;
-
-	(void)events;
-	if (read(region->wake.fd, &count, sizeof(count)) < 0)
-		return;
-	loop_timer_arm(region->vm->loop, &region->poll,
-		       loop_now() + region->post_delay);
-}
-
 static void drain_and_sleep(struct fast_region *region)
 {
 	struct vireo_ring *ring;
@@ -170,6 +157,49 @@ static void drain_and_sleep(struct fast_region *region)
 	}
 	unlock(region);
 	if (more)
+		loop_timer_arm(region->vm->loop, &region->poll,
+			       loop_now() + region->post_delay);
+}
+
+/* Is there a post that should not wait? */
+static bool any_urgent(struct fast_region *region)
+{
+	const struct bus_range *range = region->range;
+	struct vireo_ring *ring;
+	uint32_t at, left;
+	bool found = false;
+
+	if (!region->urgent)
+		return false;
+	lock(region);
+	ring = region->ring;
+	if (ring) {
+		left = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE) -
+		       ring->head;
+		if (left > region->ring_entries)
+			left = region->ring_entries;
+		for (at = ring->head; left && !found; left--, at++)
+			found = region->urgent(range->dev,
+					       &ring->post[at &
+							   (region->ring_entries -
+							    1)]);
+	}
+	unlock(region);
+	return found;
+}
+
+/* The ring turned non-empty; let more arrive, then take them all at once. */
+static void on_post(void *opaque, uint32_t events)
+{
+	struct fast_region *region = opaque;
+	uint64_t count;
+
+	(void)events;
+	if (read(region->wake.fd, &count, sizeof(count)) < 0)
+		return;
+	if (any_urgent(region))
+		drain_and_sleep(region);
+	else
 		loop_timer_arm(region->vm->loop, &region->poll,
 			       loop_now() + region->post_delay);
 }
@@ -374,9 +404,13 @@ static void coalesce_each(struct fast_region *region, bool remove)
 
 	for (i = 0; i < region->nr_rules; i++) {
 		rule = &region->rules[i];
+		/*
+		 * One of the two: what is posted and stored is a control
+		 * register, and who polls the ring would see it too late.
+		 */
 		if (rule->len != 1 ||
-		    (rule->type != VIREO_RULE_POST &&
-		     !(rule->flags & VIREO_RULE_WRITE_THROUGH)))
+		    (rule->type == VIREO_RULE_POST) ==
+			    !!(rule->flags & VIREO_RULE_WRITE_THROUGH))
 			continue;
 		if (!accel->ops->coalesce(accel, region->bus,
 					  region->range->base + rule->offset, 1,

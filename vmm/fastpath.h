@@ -45,6 +45,8 @@ struct fast_region {
 	uint32_t ring_entries; /* 0 if no rule posts */
 	uint32_t shadow_pages; /* 0 is 1 */
 	uint64_t post_delay;   /* how long posts may wait for more, in ns */
+	/* Optional: not this one, which range->ops->write should see soon. */
+	bool (*urgent)(void *dev, const struct vireo_post *post);
 
 	/* Private to fastpath.c and fast_rules.c. */
 	struct vm *vm;
