@@ -188,6 +188,21 @@ static noinline bool post_untraced(struct vireo_region *region, struct by by,
 	return vireo_served(write_post(region, op, by, off, len, val));
 }
 
+static noinline bool read_indexed(struct vireo_region *region, struct by by,
+				  u32 off, u32 len, void *val)
+{
+	const struct vireo_op *op;
+	const void *data;
+
+	op = vireo_first_op(region->rules, VIREO_READ, off);
+	data = vireo_indexed_data(op, region->shadow, off - op->offset);
+	if (unlikely(!data || !vireo_copy(val, data, len)))
+		return read_untraced(region, by, off, len, val);
+	vireo_count_served(&region->stats, by.vcpu, VIREO_READ,
+			   VIREO_OUT_INDEXED, by.begin);
+	return true;
+}
+
 /* While somebody traces: others pay one no-op for it. */
 static noinline bool read_traced(struct vireo_region *region, u32 vcpu,
 				 u64 addr, u32 len, void *val)
