@@ -52,25 +52,6 @@ static noinline bool read_clock(struct vireo_region *region, struct by by,
 	return true;
 }
 
-static noinline bool read_untraced(struct vireo_region *region, struct by by,
-				   u32 off, u32 len, void *val);
-
-/* Most often its first candidate decides. */
-static noinline bool read_indexed(struct vireo_region *region, struct by by,
-				  u32 off, u32 len, void *val)
-{
-	const struct vireo_op *op =
-		vireo_first_op(region->rules, VIREO_READ, off);
-	const void *data =
-		vireo_indexed_data(op, region->shadow, off - op->offset);
-
-	if (unlikely(!data || !vireo_copy(val, data, len)))
-		return read_untraced(region, by, off, len, val);
-	vireo_count_served(&region->stats, by.vcpu, VIREO_READ,
-			   VIREO_OUT_INDEXED, by.begin);
-	return true;
-}
-
 static noinline enum vireo_outcome read_slow(struct vireo_region *region,
 					     const struct vireo_op *op,
 					     struct by by, u32 off, u32 len,
@@ -188,6 +169,7 @@ static noinline bool post_untraced(struct vireo_region *region, struct by by,
 	return vireo_served(write_post(region, op, by, off, len, val));
 }
 
+/* Most often the first candidate decides. */
 static noinline bool read_indexed(struct vireo_region *region, struct by by,
 				  u32 off, u32 len, void *val)
 {
