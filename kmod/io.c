@@ -256,7 +256,6 @@ static struct vireo_region *make_region(const struct vireo_vm *vm,
 	region->addr = add->addr;
 	region->len = add->len;
 	region->bus = add->bus;
-	region->enabled = !(add->flags & VIREO_IO_DISABLED);
 	strscpy(region->name, add->name, sizeof(region->name));
 
 	region->rules = make_rules(add);
@@ -264,6 +263,7 @@ static struct vireo_region *make_region(const struct vireo_vm *vm,
 		ret = PTR_ERR(region->rules);
 		goto err_free;
 	}
+	vireo_region_enable(region, !(add->flags & VIREO_IO_DISABLED));
 	ret = alloc_area(region, shadow_bytes(add), add->ring_entries);
 	if (ret)
 		goto err_rules;
@@ -476,12 +476,9 @@ long vireo_io_enable(void *object, union vireo_arg *arg, void __user *uarg)
 	region = vireo_region_get(vm, arg->io_id.id);
 	if (!region)
 		return -ENOENT;
-	/*
-	 * Release: whoever sees it enabled sees the shadow pages as the caller
-	 * filled them.
-	 */
-	smp_store_release(&region->enabled,
-			  !(arg->io_id.flags & VIREO_IO_DISABLED));
+	mutex_lock(&vm->lock);
+	vireo_region_enable(region, !(arg->io_id.flags & VIREO_IO_DISABLED));
+	mutex_unlock(&vm->lock);
 	trace_vireo_region_enable(&region->stats);
 	vireo_region_put(region);
 	return 0;

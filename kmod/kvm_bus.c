@@ -128,9 +128,7 @@ static int vireo_bus_read(struct kvm_vcpu *vcpu, struct kvm_io_device *dev,
 {
 	struct vireo_bus_dev *bd = container_of(dev, struct vireo_bus_dev, dev);
 
-	if (!vireo_region_read(bd->region, vcpu->vcpu_id, addr, len, val))
-		return -EOPNOTSUPP;
-	return 0;
+	return vireo_region_read(bd->region, vcpu->vcpu_id, addr, len, val);
 }
 
 static int vireo_bus_write(struct kvm_vcpu *vcpu, struct kvm_io_device *dev,
@@ -138,9 +136,7 @@ static int vireo_bus_write(struct kvm_vcpu *vcpu, struct kvm_io_device *dev,
 {
 	struct vireo_bus_dev *bd = container_of(dev, struct vireo_bus_dev, dev);
 
-	if (!vireo_region_write(bd->region, vcpu->vcpu_id, addr, len, val))
-		return -EOPNOTSUPP;
-	return 0;
+	return vireo_region_write(bd->region, vcpu->vcpu_id, addr, len, val);
 }
 
 /* KVM dropped the bus; it holds slots_lock.  vireo_bus_del() frees. */

@@ -222,21 +222,12 @@ static void add_end(struct vireo_rules *t, enum vireo_dir dir)
 	op->action = VIREO_ACT_PASS;
 }
 
-/* The widths of accesses to @off that an op covers. */
-static u8 covered_widths(const struct vireo_op *op, u32 off)
-{
-	u8 widths = 0;
-	u32 len;
-
-	for (len = 1; len <= 8; len *= 2)
-		if (vireo_op_covers(op, off - op->offset, len))
-			widths |= len;
-	return widths;
-}
+/* A table without rules does the same, but is not there for all regions. */
+const struct vireo_quick vireo_quick_none[VIREO_NR_DIRS][VIREO_RULES_INDEXED];
 
 static void build_quick(struct vireo_rules *t, enum vireo_dir dir)
 {
-	u32 off, i;
+	u32 off, i, len;
 
 	for (off = 0; off < VIREO_RULES_INDEXED; off++) {
 		struct vireo_quick *q = &t->quick[dir][off];
@@ -246,15 +237,24 @@ static void build_quick(struct vireo_rules *t, enum vireo_dir dir)
 			if (off - t->op[i].offset < t->op[i].len)
 				break;
 		op = &t->op[i];
-		q->op = (u8 *)op - (u8 *)t;
-		q->covers = covered_widths(op, off);
-		if (op->action == VIREO_ACT_LOAD ||
-		    op->action == VIREO_ACT_STORE)
-			q->widths = q->covers;
-		else
+		q->op = (u8 *)op - (u8 *)q;
+		q->covers = 0;
+		q->widths = 0;
+		for (len = 1; len <= 8; len *= 2)
+			if (vireo_op_covers(op, off - op->offset, len)) {
+				q->covers |= 1 << (len - 1);
+				q->widths |= len;
+			}
+		if (op->action != VIREO_ACT_LOAD &&
+		    op->action != VIREO_ACT_STORE)
 			q->widths = 0;
 		q->action = op->action;
+		if (op->action == VIREO_ACT_INDEXED &&
+		    op->flags & VIREO_RULE_READ_ONES)
+			q->action = VIREO_ACT_PASS;
 		q->shadow = op->shadow + (off - op->offset);
+		if (op->action == VIREO_ACT_CLOCK)
+			q->shadow = (off - op->offset) * 8;
 		q->type = op->type;
 	}
 }
@@ -378,7 +378,8 @@ enum vireo_done vireo_rules_read_slow(const struct vireo_op *op, u8 *shadow,
 	u64 v;
 
 	if (op->action == VIREO_ACT_CLOCK)
-		v = vireo_clock_read(op, shadow, off, ktime_get_ns());
+		v = vireo_clock_read(op, shadow, (off - op->offset) * 8,
+				     ktime_get_ns());
 	else if (!(op->flags & VIREO_RULE_READ_CLEAR))
 		v = vireo_load(p, len);
 	else if (!update(p, len, 0, 0, &v))

@@ -88,12 +88,13 @@ struct vireo_op {
 /**
  * struct vireo_quick - how to serve an access to one small offset
  * @op: the first op whose range has the offset, or the last op, in bytes from
- *      the start of struct vireo_rules
- * @shadow: of the offset, in the shadow pages
+ *      the start of this struct
+ * @shadow: of the offset, in the shadow pages; CLOCK: bits of the counter that
+ *          are below the offset
  * @widths: of accesses for which @op is a LOAD or a STORE that covers them
- * @covers: of accesses that @op covers
+ * @covers: bit n - 1: @op covers accesses of n bytes
  * @type: VIREO_RULE_* of @op, for counting
- * @action: of @op
+ * @action: of @op, or VIREO_ACT_PASS for an INDEXED with READ_ONES
  */
 struct vireo_quick {
 	u16 op;
@@ -103,6 +104,10 @@ struct vireo_quick {
 	u8 type;
 	u8 action;
 };
+
+/* The table of a region that serves nothing: to user space. */
+extern const struct vireo_quick vireo_quick_none[VIREO_NR_DIRS]
+						[VIREO_RULES_INDEXED];
 
 /**
  * struct vireo_rules - a checked and compiled rule table
@@ -207,18 +212,11 @@ static __always_inline bool vireo_width_ok(u32 len)
 	return !(len & (len - 1));
 }
 
-/**
- * vireo_quick_of() - what is known beforehand
- * @t: the region's table
- * @dir: direction of the access
- * @off: from the start of the region; below VIREO_RULES_INDEXED
- *
- * Return: how to serve an access to @off.
- */
-static __always_inline const struct vireo_quick *
-vireo_quick_of(const struct vireo_rules *t, enum vireo_dir dir, u32 off)
+/* The op that @q is about. */
+static __always_inline const struct vireo_op *
+vireo_quick_op(const struct vireo_quick *q)
 {
-	return &t->quick[dir][off];
+	return (const void *)((const u8 *)q + q->op);
 }
 
 /**
@@ -233,7 +231,7 @@ static __always_inline const struct vireo_op *
 vireo_first_op(const struct vireo_rules *t, enum vireo_dir dir, u32 off)
 {
 	if (likely(off < VIREO_RULES_INDEXED))
-		return (const void *)((const u8 *)t + t->quick[dir][off].op);
+		return vireo_quick_op(&t->quick[dir][off]);
 	return &t->op[t->begin[dir]];
 }
 
@@ -258,7 +256,7 @@ vireo_indexed_data(const struct vireo_op *op, const u8 *shadow, u32 dist)
 
 /**
  * vireo_rules_load() - a guest's read, if it is plainly of the shadow pages
- * @q: vireo_quick_of()
+ * @q: what is known of its offset
  * @shadow: the region's shadow pages
  * @len: bytes; any number
  * @val: where to put the data
@@ -322,7 +320,7 @@ vireo_rules_read(const struct vireo_op *op, const u8 *shadow, u32 off, u32 len,
 
 /**
  * vireo_rules_store() - a guest's write, if it is a plain store
- * @q: vireo_quick_of()
+ * @q: what is known of its offset
  * @shadow: the region's shadow pages
  * @len: bytes; any number
  * @val: the data
@@ -381,34 +379,71 @@ vireo_rules_write(const struct vireo_op *op, u8 *shadow, u32 off, u32 len,
 
 /**
  * vireo_quick_is() - is it known at once what decides?
- * @q: vireo_quick_of()
- * @len: bytes; any number
- * @action: an action that decides whatever its op covers
+ * @q: what is known of the offset
+ * @len: bytes; 1 to 8, which is all that KVM's bus and vireo_run() hand over
+ * @action: an action
  *
- * Return: whether vireo_first_op() does, by @action.
+ * Return: whether vireo_quick_op() covers the access and does @action.
  */
 static __always_inline bool vireo_quick_is(const struct vireo_quick *q, u32 len,
 					   enum vireo_action action)
 {
-	return q->action == action && (q->covers & len) && vireo_width_ok(len);
+	return q->action == action && q->covers >> ((len - 1) & 31) & 1;
+}
+
+/**
+ * vireo_quick_indexed() - carry out an INDEXED
+ * @q: what is known of the offset: INDEXED, without READ_ONES
+ * @shadow: the region's shadow pages
+ *
+ * As vireo_indexed_data(), which says what bounds it.
+ *
+ * Return: where the data are, or NULL if it does not decide.
+ */
+static __always_inline const void *
+vireo_quick_indexed(const struct vireo_quick *q, const u8 *shadow)
+{
+	const struct vireo_op *op = vireo_quick_op(q);
+	u32 idx = READ_ONCE(*(const u32 *)(shadow + op->index));
+
+	/* In branches, which are fewer instructions than a comparison of two. */
+	if ((idx & (u32)op->mask) == (u32)op->value) {
+		if (op->flags & VIREO_RULE_NOT_EQUAL)
+			return NULL;
+	} else if (!(op->flags & VIREO_RULE_NOT_EQUAL)) {
+		return NULL;
+	}
+	return shadow + q->shadow + (idx & op->index_mask);
+}
+
+/*
+ * The high half of the product.  By 128-bit integers gcc aligns the stack for
+ * them, which costs more than the product.
+ */
+static __always_inline u64 vireo_mul_high(u64 a, u64 b)
+{
+	u64 high;
+
+	asm("mulq %[b]" : "+a"(a), "=d"(high) : [b] "rm"(b) : "cc");
+	return high;
 }
 
 /**
  * vireo_clock_read() - carry out a CLOCK
- * @op: from vireo_rules_read(), or of vireo_quick_is()
+ * @op: from vireo_rules_read()
  * @shadow: the region's shadow pages
- * @off: from the start of the region
+ * @skip: bits of the counter that are below the access, from @op's first byte
  * @ns: ktime_get_ns(), which never goes back, whichever CPU asks
  *
- * Return: the bytes of the counter from @off on.
+ * Return: the bytes of the counter that the access is for.
  */
 static __always_inline u64 vireo_clock_read(const struct vireo_op *op,
-					    const u8 *shadow, u32 off, u64 ns)
+					    const u8 *shadow, u32 skip, u64 ns)
 {
 	u64 add = READ_ONCE(*(const u64 *)(shadow + op->shadow));
-	u64 count = mul_u64_u64_shr(ns + add, op->value, 64) & op->mask;
+	u64 count = vireo_mul_high(ns + add, op->value) & op->mask;
 
-	return count >> ((off - op->offset) * 8);
+	return count >> skip;
 }
 
 static __always_inline bool vireo_op_is_slow(const struct vireo_op *op)

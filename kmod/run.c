@@ -36,10 +36,10 @@ static __always_inline bool serve(struct vireo_vcpu *vcpu, u32 bus, bool write,
 	region = vireo_table_find(vcpu->vm, bus, addr, len, &vcpu->hint[bus]);
 	if (region && write) {
 		vcpu->data = READ_ONCE(*data);
-		served = vireo_region_write(region, vcpu->id, addr, len,
-					    &vcpu->data);
+		served = !vireo_region_write(region, vcpu->id, addr, len,
+					     &vcpu->data);
 	} else if (region) {
-		served = vireo_region_read(region, vcpu->id, addr, len, data);
+		served = !vireo_region_read(region, vcpu->id, addr, len, data);
 	}
 	rcu_read_unlock();
 	return served;

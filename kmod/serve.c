@@ -38,18 +38,19 @@ serve(struct vireo_region *region, struct by by, enum vireo_dir dir, u32 type)
 	return type;
 }
 
-static noinline bool read_clock(struct vireo_region *region, struct by by,
-				u32 off, u32 len, void *val)
+/* The arguments are where vireo_region_read() has them already. */
+static noinline int read_clock(struct vireo_region *region, u32 vcpu,
+			       const struct vireo_quick *q, u32 len, void *val,
+			       u32 begin)
 {
 	u64 v, ns = ktime_get_ns();
-	const struct vireo_op *op;
+	const struct vireo_op *op = vireo_quick_op(q);
 
-	op = vireo_first_op(region->rules, VIREO_READ, off);
-	v = vireo_clock_read(op, region->shadow, off, ns);
+	v = vireo_clock_read(op, region->shadow, q->shadow, ns);
 	vireo_copy(val, &v, len);
-	vireo_count_served(&region->stats, by.vcpu, VIREO_READ, VIREO_OUT_CLOCK,
-			   by.begin);
-	return true;
+	vireo_count_served(&region->stats, vcpu, VIREO_READ, VIREO_OUT_CLOCK,
+			   begin);
+	return 0;
 }
 
 static noinline enum vireo_outcome read_slow(struct vireo_region *region,
@@ -72,7 +73,7 @@ read_any(struct vireo_region *region, struct by by, u32 off, u32 len, void *val)
 {
 	const struct vireo_op *op = NULL;
 
-	/* Acquire: pairs with vireo_io_enable(). */
+	/* Acquire: pairs with vireo_region_enable(). */
 	if (likely(smp_load_acquire(&region->enabled)))
 		op = vireo_rules_read(vireo_first_op(region->rules, VIREO_READ,
 						     off),
@@ -133,7 +134,7 @@ static __always_inline enum vireo_outcome write_any(struct vireo_region *region,
 {
 	const struct vireo_op *op = NULL;
 
-	/* Acquire: pairs with vireo_io_enable(). */
+	/* Acquire: pairs with vireo_region_enable(). */
 	if (likely(smp_load_acquire(&region->enabled)))
 		op = vireo_rules_write(vireo_first_op(region->rules,
 						      VIREO_WRITE, off),
@@ -147,68 +148,70 @@ static __always_inline enum vireo_outcome write_any(struct vireo_region *region,
 	return serve(region, by, VIREO_WRITE, op->type);
 }
 
+/* 0, or what tells KVM that it goes to user space. */
+static __always_inline int result(enum vireo_outcome out)
+{
+	return vireo_served(out) ? 0 : -EOPNOTSUPP;
+}
+
 /* What the common functions go on to, as their last step. */
-static noinline bool read_untraced(struct vireo_region *region, struct by by,
-				   u32 off, u32 len, void *val)
+static noinline int read_untraced(struct vireo_region *region, struct by by,
+				  u32 off, u32 len, void *val)
 {
-	return vireo_served(read_any(region, by, off, len, val));
+	return result(read_any(region, by, off, len, val));
 }
 
-static noinline bool write_untraced(struct vireo_region *region, struct by by,
-				    u32 off, u32 len, const void *val)
-{
-	return vireo_served(write_any(region, by, off, len, val));
-}
-
-static noinline bool post_untraced(struct vireo_region *region, struct by by,
+static noinline int write_untraced(struct vireo_region *region, struct by by,
 				   u32 off, u32 len, const void *val)
 {
-	const struct vireo_op *op;
+	return result(write_any(region, by, off, len, val));
+}
 
-	op = vireo_first_op(region->rules, VIREO_WRITE, off);
-	return vireo_served(write_post(region, op, by, off, len, val));
+static noinline int post_untraced(struct vireo_region *region,
+				  const struct vireo_quick *q, struct by by,
+				  u32 off, u32 len, const void *val)
+{
+	return result(write_post(region, vireo_quick_op(q), by, off, len, val));
 }
 
 /* Most often the first candidate decides. */
-static noinline bool read_indexed(struct vireo_region *region, struct by by,
-				  u32 off, u32 len, void *val)
+static noinline int read_indexed(struct vireo_region *region, u32 vcpu,
+				 const struct vireo_quick *q, u32 len,
+				 void *val, u32 begin)
 {
-	const struct vireo_op *op;
-	const void *data;
+	const void *data = vireo_quick_indexed(q, region->shadow);
 
-	op = vireo_first_op(region->rules, VIREO_READ, off);
-	data = vireo_indexed_data(op, region->shadow, off - op->offset);
 	if (unlikely(!data || !vireo_copy(val, data, len)))
-		return read_untraced(region, by, off, len, val);
-	vireo_count_served(&region->stats, by.vcpu, VIREO_READ,
-			   VIREO_OUT_INDEXED, by.begin);
-	return true;
+		return read_untraced(region, (struct by){ vcpu, begin },
+				     q - region->rules->quick[VIREO_READ], len,
+				     val);
+	vireo_count_served(&region->stats, vcpu, VIREO_READ, VIREO_OUT_INDEXED,
+			   begin);
+	return 0;
 }
 
 /* While somebody traces: others pay one no-op for it. */
-static noinline bool read_traced(struct vireo_region *region, u32 vcpu,
-				 u64 addr, u32 len, void *val)
+static noinline int read_traced(struct vireo_region *region, u32 vcpu, u64 addr,
+				u32 len, void *val)
 {
 	const struct by by = { vcpu, vireo_count_begin() };
 	enum vireo_outcome out;
-	bool served;
 
 	out = read_any(region, by, addr - region->addr, len, val);
-	served = vireo_served(out);
-	vireo_trace_read(&region->stats, vcpu, addr, len, served ? val : NULL,
-			 out);
-	return served;
+	vireo_trace_read(&region->stats, vcpu, addr, len,
+			 vireo_served(out) ? val : NULL, out);
+	return result(out);
 }
 
-static noinline bool write_traced(struct vireo_region *region, u32 vcpu,
-				  u64 addr, u32 len, const void *val)
+static noinline int write_traced(struct vireo_region *region, u32 vcpu,
+				 u64 addr, u32 len, const void *val)
 {
 	const struct by by = { vcpu, vireo_count_begin() };
 	enum vireo_outcome out;
 
 	out = write_any(region, by, addr - region->addr, len, val);
 	vireo_trace_write(&region->stats, vcpu, addr, len, val, out);
-	return vireo_served(out);
+	return result(out);
 }
 
 /**
@@ -216,13 +219,13 @@ static noinline bool write_traced(struct vireo_region *region, u32 vcpu,
  * @region: the region; the caller keeps it from going away
  * @vcpu: id of the vCPU
  * @addr: address
- * @len: bytes; any number
+ * @len: bytes, 1 to 8
  * @val: where to put the data
  *
- * Return: whether it was served; if not, @val is untouched.
+ * Return: 0 if it was served, else -EOPNOTSUPP; then @val is untouched.
  */
-bool vireo_region_read(struct vireo_region *region, u32 vcpu, u64 addr, u32 len,
-		       void *val)
+int vireo_region_read(struct vireo_region *region, u32 vcpu, u64 addr, u32 len,
+		      void *val)
 {
 	u32 off = addr - region->addr;
 	const struct vireo_quick *q;
@@ -232,23 +235,19 @@ bool vireo_region_read(struct vireo_region *region, u32 vcpu, u64 addr, u32 len,
 		return read_traced(region, vcpu, addr, len, val);
 
 	begin = vireo_count_begin();
-	/* Acquire: pairs with vireo_io_enable(). */
-	if (unlikely(!smp_load_acquire(&region->enabled)))
-		goto any;
 	if (unlikely(off >= VIREO_RULES_INDEXED))
 		goto any;
-	q = vireo_quick_of(region->rules, VIREO_READ, off);
+	/* Acquire: pairs with vireo_region_enable(). */
+	q = &smp_load_acquire(&region->quick)[VIREO_READ][off];
 	if (likely(vireo_rules_load(q, region->shadow, len, val))) {
 		vireo_count_served(&region->stats, vcpu, VIREO_READ, q->type,
 				   begin);
-		return true;
+		return 0;
 	}
 	if (vireo_quick_is(q, len, VIREO_ACT_CLOCK))
-		return read_clock(region, (struct by){ vcpu, begin }, off, len,
-				  val);
+		return read_clock(region, vcpu, q, len, val, begin);
 	if (vireo_quick_is(q, len, VIREO_ACT_INDEXED))
-		return read_indexed(region, (struct by){ vcpu, begin }, off,
-				    len, val);
+		return read_indexed(region, vcpu, q, len, val, begin);
 any:
 	return read_untraced(region, (struct by){ vcpu, begin }, off, len, val);
 }
@@ -258,13 +257,13 @@ any:
  * @region: the region; the caller keeps it from going away
  * @vcpu: id of the vCPU
  * @addr: address
- * @len: bytes; any number
+ * @len: bytes, 1 to 8
  * @val: the data
  *
- * Return: whether it was served.
+ * Return: 0 if it was served, else -EOPNOTSUPP.
  */
-bool vireo_region_write(struct vireo_region *region, u32 vcpu, u64 addr,
-			u32 len, const void *val)
+int vireo_region_write(struct vireo_region *region, u32 vcpu, u64 addr, u32 len,
+		       const void *val)
 {
 	u32 off = addr - region->addr;
 	const struct vireo_quick *q;
@@ -274,21 +273,37 @@ bool vireo_region_write(struct vireo_region *region, u32 vcpu, u64 addr,
 		return write_traced(region, vcpu, addr, len, val);
 
 	begin = vireo_count_begin();
-	/* Acquire: pairs with vireo_io_enable(). */
-	if (unlikely(!smp_load_acquire(&region->enabled)))
-		goto any;
 	if (unlikely(off >= VIREO_RULES_INDEXED))
 		goto any;
-	q = vireo_quick_of(region->rules, VIREO_WRITE, off);
+	/* Acquire: pairs with vireo_region_enable(). */
+	q = &smp_load_acquire(&region->quick)[VIREO_WRITE][off];
 	if (likely(vireo_rules_store(q, region->shadow, len, val))) {
 		vireo_count_served(&region->stats, vcpu, VIREO_WRITE, q->type,
 				   begin);
-		return true;
+		return 0;
 	}
 	if (vireo_quick_is(q, len, VIREO_ACT_POST))
-		return post_untraced(region, (struct by){ vcpu, begin }, off,
+		return post_untraced(region, q, (struct by){ vcpu, begin }, off,
 				     len, val);
 any:
 	return write_untraced(region, (struct by){ vcpu, begin }, off, len,
 			      val);
+}
+
+/**
+ * vireo_region_enable() - let a region serve, or not
+ * @region: the region
+ * @on: whether
+ *
+ * Under vireo_vm.lock, or before it is published.
+ */
+void vireo_region_enable(struct vireo_region *region, bool on)
+{
+	/*
+	 * Release: whoever sees it enabled sees the shadow pages as the caller
+	 * filled them.
+	 */
+	smp_store_release(&region->enabled, on);
+	smp_store_release(&region->quick,
+			  on ? region->rules->quick : vireo_quick_none);
 }

@@ -37,11 +37,6 @@ typedef uint64_t u64;
 	__atomic_compare_exchange_n(p, old, new, false, __ATOMIC_SEQ_CST, \
 				    __ATOMIC_RELAXED)
 
-static inline u64 mul_u64_u64_shr(u64 a, u64 b, unsigned int shift)
-{
-	return (u64)(((unsigned __int128)a * b) >> shift);
-}
-
 /* The test's own. */
 u64 ktime_get_ns(void);
 

@@ -117,7 +117,9 @@ struct vireo_vcpu {
  * struct vireo_region - an I/O region
  * @addr: first address
  * @len: bytes
- * @enabled: whether it serves
+ * @quick: what the hot path goes by: of @rules, or vireo_quick_none while it is
+ *         not enabled
+ * @enabled: whether it serves; changed with @quick, under vireo_vm.lock
  * @rules: the compiled rules; owned
  * @shadow: the shadow pages, written by the owner of the VM at any time
  * @ring: the POST ring, if there is one; protected by @ring_lock
@@ -132,11 +134,12 @@ struct vireo_vcpu {
  * @nr_pages: pages in @pages
  * @name: as given
  *
- * Everything but @enabled and the ring is read-only once published.
+ * Everything but @quick, @enabled and the ring is read-only once published.
  */
 struct vireo_region {
 	u64 addr;
 	u64 len;
+	const struct vireo_quick (*quick)[VIREO_RULES_INDEXED];
 	bool enabled;
 	struct vireo_rules *rules;
 	u8 *shadow;
@@ -215,10 +218,11 @@ struct vireo_region *vireo_region_get(struct vireo_vm *vm, unsigned long id);
 void vireo_region_put(struct vireo_region *region);
 
 /* serve.c */
-bool vireo_region_read(struct vireo_region *region, u32 vcpu, u64 addr, u32 len,
-		       void *val);
-bool vireo_region_write(struct vireo_region *region, u32 vcpu, u64 addr,
-			u32 len, const void *val);
+int vireo_region_read(struct vireo_region *region, u32 vcpu, u64 addr, u32 len,
+		      void *val);
+int vireo_region_write(struct vireo_region *region, u32 vcpu, u64 addr, u32 len,
+		       const void *val);
+void vireo_region_enable(struct vireo_region *region, bool on);
 
 /* kvm_bus.c */
 bool vireo_kvm_is_vm(const struct file *file);

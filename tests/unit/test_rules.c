@@ -90,21 +90,27 @@ static bool module_read(struct module *m, u32 off, u32 len, u64 *val)
 	u8 *shadow = m->target.shadow;
 	const struct vireo_quick *q;
 	const struct vireo_op *op;
-	bool quick = false;
 	enum vireo_done done;
+	const void *data;
 	u64 now;
 
 	if (off < VIREO_RULES_INDEXED) {
-		q = vireo_quick_of(m->rules, VIREO_READ, off);
+		q = &m->rules->quick[VIREO_READ][off];
+		op = vireo_quick_op(q);
 		if (vireo_rules_load(q, shadow, len, val))
 			return true;
-		quick = vireo_quick_is(q, len, VIREO_ACT_CLOCK);
+		if (vireo_quick_is(q, len, VIREO_ACT_CLOCK)) {
+			now = vireo_clock_read(op, shadow, q->shadow,
+					       ktime_get_ns());
+			return vireo_copy(val, &now, len);
+		}
+		if (vireo_quick_is(q, len, VIREO_ACT_INDEXED)) {
+			data = vireo_quick_indexed(q, shadow);
+			if (data)
+				return vireo_copy(val, data, len);
+		}
 	}
 	op = vireo_first_op(m->rules, VIREO_READ, off);
-	if (quick) {
-		now = vireo_clock_read(op, shadow, off, ktime_get_ns());
-		return vireo_copy(val, &now, len);
-	}
 	op = vireo_rules_read(op, shadow, off, len, val);
 	if (!op || !vireo_op_is_slow(op))
 		return op;
@@ -124,7 +130,7 @@ static bool module_write(struct module *m, u32 off, u32 len, u64 val)
 	enum vireo_done done;
 
 	if (off < VIREO_RULES_INDEXED) {
-		q = vireo_quick_of(m->rules, VIREO_WRITE, off);
+		q = &m->rules->quick[VIREO_WRITE][off];
 		if (vireo_rules_store(q, shadow, len, &val))
 			return true;
 		quick = vireo_quick_is(q, len, VIREO_ACT_POST);
@@ -215,12 +221,16 @@ static void passes(const struct vireo_rules *t, u8 *shadow, u32 off, u32 len)
 	assert_null(vireo_rules_write(wr, shadow, off, len, &val));
 	if (off >= VIREO_RULES_INDEXED)
 		return;
-	q = vireo_quick_of(t, VIREO_READ, off);
+	q = &t->quick[VIREO_READ][off];
 	assert_false(vireo_rules_load(q, shadow, len, &val));
-	assert_false(vireo_quick_is(q, len, VIREO_ACT_CLOCK));
-	q = vireo_quick_of(t, VIREO_WRITE, off);
+	if (len - 1 <= 7) {
+		assert_false(vireo_quick_is(q, len, VIREO_ACT_CLOCK));
+		assert_false(vireo_quick_is(q, len, VIREO_ACT_INDEXED));
+	}
+	q = &t->quick[VIREO_WRITE][off];
 	assert_false(vireo_rules_store(q, shadow, len, &val));
-	assert_false(vireo_quick_is(q, len, VIREO_ACT_POST));
+	if (len - 1 <= 7)
+		assert_false(vireo_quick_is(q, len, VIREO_ACT_POST));
 }
 
 /* No width that a guest can think of makes the module move other bytes. */
