@@ -11,10 +11,10 @@
 #include "trace.h"
 #include "vireo.h"
 
-/* Whose access it is and when it began; one register. */
+/* Whose access it is and when it began; one register, quick to take apart. */
 struct by {
-	u32 vcpu;
 	u32 begin;
+	u32 vcpu;
 };
 
 /* Counts an access that goes to user space. */
@@ -60,8 +60,11 @@ static noinline enum vireo_outcome read_slow(struct vireo_region *region,
 	enum vireo_done done;
 
 	done = vireo_rules_read_slow(op, region->shadow, off, len, val);
-	if (done == VIREO_DONE_NOT)
-		return pass(region, by.vcpu, VIREO_READ, len);
+	if (done == VIREO_DONE_NOT) {
+		vireo_count_passed(&region->stats, by.vcpu, VIREO_READ,
+				   VIREO_OUT_NO_RULE);
+		return VIREO_OUT_NO_RULE;
+	}
 	if (done == VIREO_DONE_SIGNAL)
 		vireo_eventfd_signal(op->ctx);
 	return serve(region, by, VIREO_READ, op->type);
@@ -120,8 +123,11 @@ static noinline enum vireo_outcome write_slow(struct vireo_region *region,
 	if (op->action != VIREO_ACT_EVENT)
 		done = vireo_rules_write_slow(op, region->shadow, off, len,
 					      vireo_load(val, len));
-	if (done == VIREO_DONE_NOT)
-		return pass(region, by.vcpu, VIREO_WRITE, len);
+	if (done == VIREO_DONE_NOT) {
+		vireo_count_passed(&region->stats, by.vcpu, VIREO_WRITE,
+				   VIREO_OUT_NO_RULE);
+		return VIREO_OUT_NO_RULE;
+	}
 	if (done == VIREO_DONE_SIGNAL)
 		vireo_eventfd_signal(op->ctx);
 	return serve(region, by, VIREO_WRITE, op->type);
@@ -188,7 +194,7 @@ static noinline bool read_indexed(struct vireo_region *region, struct by by,
 static noinline bool read_traced(struct vireo_region *region, u32 vcpu,
 				 u64 addr, u32 len, void *val)
 {
-	const struct by by = { vcpu, vireo_count_begin() };
+	const struct by by = { vireo_count_begin(), vcpu };
 	enum vireo_outcome out;
 	bool served;
 
@@ -202,7 +208,7 @@ static noinline bool read_traced(struct vireo_region *region, u32 vcpu,
 static noinline bool write_traced(struct vireo_region *region, u32 vcpu,
 				  u64 addr, u32 len, const void *val)
 {
-	const struct by by = { vcpu, vireo_count_begin() };
+	const struct by by = { vireo_count_begin(), vcpu };
 	enum vireo_outcome out;
 
 	out = write_any(region, by, addr - region->addr, len, val);
@@ -243,13 +249,13 @@ bool vireo_region_read(struct vireo_region *region, u32 vcpu, u64 addr, u32 len,
 		return true;
 	}
 	if (vireo_quick_is(q, len, VIREO_ACT_CLOCK))
-		return read_clock(region, (struct by){ vcpu, begin }, off, len,
+		return read_clock(region, (struct by){ begin, vcpu }, off, len,
 				  val);
 	if (vireo_quick_is(q, len, VIREO_ACT_INDEXED))
-		return read_indexed(region, (struct by){ vcpu, begin }, off,
+		return read_indexed(region, (struct by){ begin, vcpu }, off,
 				    len, val);
 any:
-	return read_untraced(region, (struct by){ vcpu, begin }, off, len, val);
+	return read_untraced(region, (struct by){ begin, vcpu }, off, len, val);
 }
 
 /**
@@ -285,9 +291,9 @@ bool vireo_region_write(struct vireo_region *region, u32 vcpu, u64 addr,
 		return true;
 	}
 	if (vireo_quick_is(q, len, VIREO_ACT_POST))
-		return post_untraced(region, (struct by){ vcpu, begin }, off,
+		return post_untraced(region, (struct by){ begin, vcpu }, off,
 				     len, val);
 any:
-	return write_untraced(region, (struct by){ vcpu, begin }, off, len,
+	return write_untraced(region, (struct by){ begin, vcpu }, off, len,
 			      val);
 }
