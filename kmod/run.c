@@ -23,8 +23,8 @@
 #define VIREO_RUN_MAX 16384
 
 /*
- * @data: the access's eight bytes in a page of the vCPU file.  Reading it once
- * is for writes, whose data are looked at; a read only stores.
+ * @data: the access's eight bytes in a page of the vCPU file.  Those of a write
+ * are copied before anything looks at them; a read only stores there.
  */
 static __always_inline bool serve(struct vireo_vcpu *vcpu, u32 bus, bool write,
 				  u64 addr, u32 len, u64 *data)
