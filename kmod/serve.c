@@ -61,8 +61,11 @@ static noinline enum vireo_outcome read_slow(struct vireo_region *region,
 	enum vireo_done done;
 
 	done = vireo_rules_read_slow(op, region->shadow, off, len, val);
-	if (done == VIREO_DONE_NOT)
-		return pass(region, by.vcpu, VIREO_READ, len);
+	if (done == VIREO_DONE_NOT) {
+		vireo_count_passed(&region->stats, by.vcpu, VIREO_READ,
+				   VIREO_OUT_NO_RULE);
+		return VIREO_OUT_NO_RULE;
+	}
 	if (done == VIREO_DONE_SIGNAL)
 		vireo_eventfd_signal(op->ctx);
 	return serve(region, by, VIREO_READ, op->type);
@@ -121,8 +124,11 @@ static noinline enum vireo_outcome write_slow(struct vireo_region *region,
 	if (op->action != VIREO_ACT_EVENT)
 		done = vireo_rules_write_slow(op, region->shadow, off, len,
 					      vireo_load(val, len));
-	if (done == VIREO_DONE_NOT)
-		return pass(region, by.vcpu, VIREO_WRITE, len);
+	if (done == VIREO_DONE_NOT) {
+		vireo_count_passed(&region->stats, by.vcpu, VIREO_WRITE,
+				   VIREO_OUT_NO_RULE);
+		return VIREO_OUT_NO_RULE;
+	}
 	if (done == VIREO_DONE_SIGNAL)
 		vireo_eventfd_signal(op->ctx);
 	return serve(region, by, VIREO_WRITE, op->type);
@@ -299,11 +305,16 @@ any:
  */
 void vireo_region_enable(struct vireo_region *region, bool on)
 {
+	const struct vireo_quick(*quick)[VIREO_RULES_INDEXED] =
+		vireo_quick_none;
+
+	if (on)
+		quick = region->rules->quick;
 	/*
 	 * Release: whoever sees it enabled sees the shadow pages as the caller
 	 * filled them.
 	 */
 	smp_store_release(&region->enabled, on);
-	smp_store_release(&region->quick,
-			  on ? region->rules->quick : vireo_quick_none);
+	/* Release: likewise. */
+	smp_store_release(&region->quick, quick);
 }

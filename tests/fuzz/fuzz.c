@@ -44,7 +44,7 @@ uint64_t rng_next(struct rng *r)
 
 uint64_t rng_below(struct rng *r, uint64_t n)
 {
-	return rng_next(r) % n;
+	return n ? rng_next(r) % n : 0;
 }
 
 bool rng_one_in(struct rng *r, unsigned int n)

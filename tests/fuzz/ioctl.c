@@ -719,22 +719,23 @@ static void stop(struct shared *s, struct rng *r)
 	guest_destroy(s->g);
 }
 
+/* In a process of its own, which ends with it and takes all along. */
 static int one_round(struct fuzz *f, uint64_t seed)
 {
 	struct rng r = { seed };
 	struct shared *s = calloc(1, sizeof(*s));
 	struct fuzzer *z = calloc(f->threads, sizeof(*z));
 	unsigned int i;
-	int ret;
+	int ret = 1;
 
 	if (!s || !z)
-		return 1;
+		goto out;
 	s->f = f;
 	s->compat = compat_works();
 	ret = start(s, &r);
 	if (ret) {
 		fuzz_complain(f, "no guest: %s", strerror(-ret));
-		return 1;
+		goto out;
 	}
 	for (i = 0; i < f->threads; i++) {
 		z[i].s = s;
@@ -742,13 +743,17 @@ static int one_round(struct fuzz *f, uint64_t seed)
 		z[i].rng.state = rng_next(&r);
 		if (arena_init(&z[i].arena) ||
 		    pthread_create(&z[i].thread, NULL, fuzz_thread, &z[i]))
-			return 1;
+			return 1; /* others may run */
 	}
 	for (i = 0; i < f->threads; i++)
 		pthread_join(z[i].thread, NULL);
 	if (rng_one_in(&r, 2))
 		stop(s, &r);
-	return *f->board->complaint != 0;
+	ret = *f->board->complaint != 0;
+out:
+	free(z);
+	free(s);
+	return ret != 0;
 }
 
 int main(int argc, char **argv)
