@@ -719,23 +719,29 @@ static void stop(struct shared *s, struct rng *r)
 	guest_destroy(s->g);
 }
 
-/* In a process of its own, which ends with it and takes all along. */
+/*
+ * In a process of its own, which ends with it.  Whatever runs on uses what was
+ * allocated, so that is freed by nothing else.
+ */
 static int one_round(struct fuzz *f, uint64_t seed)
 {
 	struct rng r = { seed };
 	struct shared *s = calloc(1, sizeof(*s));
 	struct fuzzer *z = calloc(f->threads, sizeof(*z));
 	unsigned int i;
-	int ret = 1;
+	int ret;
 
-	if (!s || !z)
-		goto out;
+	if (!s || !z) {
+		free(z);
+		free(s);
+		return 1;
+	}
 	s->f = f;
 	s->compat = compat_works();
 	ret = start(s, &r);
 	if (ret) {
 		fuzz_complain(f, "no guest: %s", strerror(-ret));
-		goto out;
+		return 1;
 	}
 	for (i = 0; i < f->threads; i++) {
 		z[i].s = s;
@@ -743,17 +749,13 @@ static int one_round(struct fuzz *f, uint64_t seed)
 		z[i].rng.state = rng_next(&r);
 		if (arena_init(&z[i].arena) ||
 		    pthread_create(&z[i].thread, NULL, fuzz_thread, &z[i]))
-			return 1; /* others may run */
+			return 1;
 	}
 	for (i = 0; i < f->threads; i++)
 		pthread_join(z[i].thread, NULL);
 	if (rng_one_in(&r, 2))
 		stop(s, &r);
-	ret = *f->board->complaint != 0;
-out:
-	free(z);
-	free(s);
-	return ret != 0;
+	return *f->board->complaint != 0;
 }
 
 int main(int argc, char **argv)
