@@ -741,6 +741,7 @@ static int one_round(struct fuzz *f, uint64_t seed)
 	ret = start(s, &r);
 	if (ret) {
 		fuzz_complain(f, "no guest: %s", strerror(-ret));
+		/* cppcheck-suppress memleak */
 		return 1;
 	}
 	for (i = 0; i < f->threads; i++) {

@@ -257,7 +257,7 @@ static uint64_t send(const struct mem *mem, const uint8_t *to,
 }
 
 /*
- * In pieces, so that each that fills most of a huge page can have one:
+ * In pieces, so that each that fills half of a huge page can have one:
  * allocating and clearing it takes a third of what 512 pages do.
  */
 static int load_bytes(const struct boot *boot, const struct mem *mem,
@@ -274,7 +274,7 @@ static int load_bytes(const struct boot *boot, const struct mem *mem,
 		      (uint64_t)(p + off - mem->base) % MEM_HUGE_PAGE;
 		if (len > seg->filesz - off)
 			len = seg->filesz - off;
-		huge = can && len >= MEM_HUGE_PAGE * 3 / 4;
+		huge = can && len >= MEM_HUGE_PAGE / 2;
 		if (huge)
 			can = huge = mem_make_huge(mem, p + off);
 		done = huge ? 0 : send(mem, p + off, file, seg->off + off, len);
