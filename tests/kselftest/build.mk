@@ -9,7 +9,7 @@ KSELFTEST_OUT := build/tests/kselftest
 KSELFTEST_HARNESS := $(KSELFTEST_OUT)/include/kselftest_harness.h
 
 # The programs that tests/kselftest/run runs, in this order.
-KSELFTEST_NAMES := info vm_create io serve lifetime debugfs
+KSELFTEST_NAMES := info vm_create io serve lifetime debugfs failslab
 KSELFTESTS := $(KSELFTEST_NAMES:%=$(KSELFTEST_OUT)/%)
 # Measures, tests nothing.
 KSELFTEST_TOOLS := $(KSELFTEST_OUT)/cost
