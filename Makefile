@@ -37,7 +37,7 @@ VMM_SRC  := $(sort $(wildcard vmm/*.c vmm/*/*.c))
 VMM_OBJ  := $(VMM_SRC:%.c=$(B)/obj/%.o)
 
 .PHONY: all vmm module tools run check bench lint install uninstall clean help \
-        unit setup guest lab-module tests check-kernels
+        unit setup guest lab-module tests check-debug check-kernels
 .DELETE_ON_ERROR:
 
 all: vmm tools module
@@ -130,7 +130,8 @@ ifeq ($(LAB_KERNEL),7)
 else
 	@tools/fetch-kernel $(LAB_KERNEL) >/dev/null
 	@$(MAKE) --no-print-directory module-for \
-		KDIR="$$(tools/fetch-kernel --kdir $(LAB_KERNEL))"
+		KDIR="$$(tools/fetch-kernel --kdir $(LAB_KERNEL))" \
+		$(if $(filter debug,$(LAB_KERNEL)),UBSAN_SANITIZE=y)
 endif
 
 # ---- tests, tools, guests --------------------------------------------------
@@ -159,6 +160,12 @@ check: setup
 		$(MAKE) --no-print-directory lab-module LAB_KERNEL=$$k || exit 1; done
 	@$(MAKE) --no-print-directory module
 	@LAB_KERNELS="$(LAB_KERNELS)" tests/check $(SUITES)
+
+# On a kernel with all checkers; see tests/debug/run.
+check-debug: setup
+	@$(MAKE) --no-print-directory vmm tests
+	@$(MAKE) --no-print-directory lab-module LAB_KERNEL=debug
+	@tests/check debug
 
 # The module on every kernel that it is for.
 check-kernels: setup
@@ -222,6 +229,8 @@ make module     only the module; KDIR=DIR for other kernel headers
 make run        end at a shell in a Linux guest; does all set-up
 make check      all tests; SUITES="unit vm" for some; LAB=1 in the lab;
                 FUZZ_SECONDS=600 SUITES=fuzz to fuzz the module for long
+make check-debug    kselftests, fuzzers and failing allocations on a kernel with
+                    KASAN, lockdep and kmemleak, which it builds (minutes)
 make check-kernels  the module built for 6.1, 6.12 and 7 and tested there
 make bench      the table of measurements, side by side with QEMU
 make lint       style, warnings of gcc and clang, sparse, cppcheck

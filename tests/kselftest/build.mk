@@ -10,7 +10,7 @@ KSELFTEST_HARNESS := $(KSELFTEST_OUT)/include/kselftest_harness.h
 
 # The programs that tests/kselftest/run runs, in this order.
 KSELFTEST_NAMES := info vm_create io serve registers conform vcpu run_loop \
-	lifetime debugfs stats trace stress
+	lifetime debugfs stats trace stress failslab
 KSELFTESTS := $(KSELFTEST_NAMES:%=$(KSELFTEST_OUT)/%)
 # Measures, tests nothing.
 KSELFTEST_TOOLS := $(KSELFTEST_OUT)/cost
