@@ -12,8 +12,9 @@ AR       := $(CROSS)ar
 endif
 # Headers to build the module for: the running kernel's, else the lab's.
 LAB_KERNEL ?= 6.1
-# Kernels on which `make check' tests the module.
+# Kernels on which `make check' tests the module, and `make check-kernels'.
 LAB_KERNELS ?= 6.1 6.12
+ALL_KERNELS ?= 6.1 6.12 7
 KDIR     ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
               $(wildcard build/kernels/$(LAB_KERNEL)/kdir) \
               $(wildcard /lib/modules/*-amd64/build))
@@ -36,7 +37,7 @@ VMM_SRC  := $(sort $(wildcard vmm/*.c vmm/*/*.c))
 VMM_OBJ  := $(VMM_SRC:%.c=$(B)/obj/%.o)
 
 .PHONY: all vmm module tools run check bench lint install uninstall clean help \
-        unit setup guest lab-module tests
+        unit setup guest lab-module tests check-debug check-kernels
 .DELETE_ON_ERROR:
 
 all: vmm tools module
@@ -59,15 +60,36 @@ $(B)/obj/%.o: %.c
 	@echo "  CC      $@"
 	@$(CC) $(VMM_CFLAGS) -fPIE -MD -MP -c -o $@ $<
 
+# ---- vireo-stat --------------------------------------------------------------
+
+STAT_SRC := $(sort $(wildcard tools/vireo-stat/*.c))
+STAT_OBJ := $(STAT_SRC:%.c=$(B)/obj/%.o)
+STAT_LIBS := -ljansson -lncurses -ltinfo
+
+tools: $(B)/vireo-stat
+
+$(B)/vireo-stat: $(STAT_OBJ)
+	@echo "  LD      $@"
+	@$(CC) $(CFLAGS) $(LDFLAGS) -pie -Wl,-z,relro,-z,now -o $@ $^ $(STAT_LIBS)
+
 # ---- unit tests ------------------------------------------------------------
 
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 UNIT     := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/unit/%)
 
+# Of vireo-stat, what does not need a terminal.
+$(B)/tests/unit/test_stat: $(filter-out %/main.o %/view.o %/view_draw.o, \
+	$(STAT_OBJ))
+
 $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(B)/obj/tests/unit/unit.o $(B)/libvmm.a
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
-	@$(CC) $(CFLAGS) $(LDFLAGS) -pthread -pie -o $@ $^ -lcmocka $(VMM_LIBS)
+	@$(CC) $(CFLAGS) $(LDFLAGS) -pthread -pie -o $@ $(filter %.o,$^) \
+		$(filter %.a,$^) -lcmocka $(VMM_LIBS)
+
+# The interpreters' conformance test, shared with the kselftests.
+$(B)/tests/unit/test_rules: $(B)/obj/tests/conform/conform.o \
+                            $(B)/obj/tests/conform/generate.o
 
 unit: $(UNIT)
 	@tests/unit/run
@@ -103,16 +125,20 @@ module-for:
 
 # For the lab's kernel, whatever this machine's is.
 lab-module:
+ifeq ($(LAB_KERNEL),7)
+	@tools/sid-module $(if $(KCFLAGS),KCFLAGS=$(KCFLAGS))
+else
 	@tools/fetch-kernel $(LAB_KERNEL) >/dev/null
 	@$(MAKE) --no-print-directory module-for \
-		KDIR=$(abspath build/kernels/$(LAB_KERNEL)/kdir)
+		KDIR="$$(tools/fetch-kernel --kdir $(LAB_KERNEL))" \
+		$(if $(filter debug,$(LAB_KERNEL)),UBSAN_SANITIZE=y)
+endif
 
 # ---- tests, tools, guests --------------------------------------------------
 
 include tests/payload/build.mk
 include tests/kselftest/build.mk
-
-tools:
+include tests/fuzz/build.mk
 
 setup:
 	@tools/setup
@@ -120,7 +146,7 @@ setup:
 guest: setup
 	@tools/mkguest all
 
-tests: $(UNIT) payload kselftest
+tests: $(UNIT) payload kselftest fuzz
 
 run: setup
 	@tools/mkguest initramfs
@@ -129,11 +155,22 @@ run: setup
 
 check: setup
 	@tools/mkguest all
-	@$(MAKE) --no-print-directory vmm tests
+	@$(MAKE) --no-print-directory vmm tools tests
 	@for k in $(LAB_KERNELS); do \
 		$(MAKE) --no-print-directory lab-module LAB_KERNEL=$$k || exit 1; done
 	@$(MAKE) --no-print-directory module
 	@LAB_KERNELS="$(LAB_KERNELS)" tests/check $(SUITES)
+
+# On a kernel with all checkers; see tests/debug/run.
+check-debug: setup
+	@$(MAKE) --no-print-directory vmm tests
+	@$(MAKE) --no-print-directory lab-module LAB_KERNEL=debug
+	@tests/check debug
+
+# The module on every kernel that it is for.
+check-kernels: setup
+	@$(MAKE) --no-print-directory kselftest
+	@LAB=1 LAB_KERNELS="$(ALL_KERNELS)" tests/check module kselftest
 
 bench: setup
 	@tools/mkguest initramfs
@@ -147,42 +184,54 @@ lint: setup
 
 DKMS     := $(DESTDIR)/usr/src/vireo-$(VERSION)
 
-install: vmm
+install: vmm tools
 	install -D -m 755 $(B)/vireo $(DESTDIR)$(prefix)/bin/vireo
+	install -D -m 755 $(B)/vireo-stat $(DESTDIR)$(prefix)/bin/vireo-stat
 	install -D -m 644 vmm/vireo.1 $(DESTDIR)$(prefix)/share/man/man1/vireo.1
+	install -D -m 644 tools/vireo-stat/vireo-stat.1 \
+		$(DESTDIR)$(prefix)/share/man/man1/vireo-stat.1
 	install -D -m 644 kmod/vireo.4 $(DESTDIR)$(prefix)/share/man/man4/vireo.4
 	install -D -m 644 uapi/linux/vireo.h \
 		$(DESTDIR)$(prefix)/include/linux/vireo.h
 	install -D -m 644 tools/completion/vireo.bash \
 		$(DESTDIR)$(prefix)/share/bash-completion/completions/vireo
+	install -D -m 644 tools/completion/vireo-stat.bash \
+		$(DESTDIR)$(prefix)/share/bash-completion/completions/vireo-stat
 	for f in $(MODULE_SRC); do \
 		install -D -m 644 $$f $(DKMS)/$$f || exit 1; done
 	sed 's/@VERSION@/$(VERSION)/' tools/dkms.conf.in >$(DKMS)/dkms.conf
 	@echo "The module: dkms install vireo/$(VERSION)"
 
 uninstall:
-	rm -f $(DESTDIR)$(prefix)/bin/vireo \
+	rm -f $(DESTDIR)$(prefix)/bin/vireo $(DESTDIR)$(prefix)/bin/vireo-stat \
 		$(DESTDIR)$(prefix)/share/man/man1/vireo.1 \
+		$(DESTDIR)$(prefix)/share/man/man1/vireo-stat.1 \
 		$(DESTDIR)$(prefix)/share/man/man4/vireo.4 \
 		$(DESTDIR)$(prefix)/include/linux/vireo.h \
-		$(DESTDIR)$(prefix)/share/bash-completion/completions/vireo
+		$(DESTDIR)$(prefix)/share/bash-completion/completions/vireo \
+		$(DESTDIR)$(prefix)/share/bash-completion/completions/vireo-stat
 	rm -rf $(DKMS)
 
 # What was fetched or takes long to make (build/kernels, build/guest) stays;
 # rm -rf build removes that, too.
 clean:
 	rm -rf $(B)/obj $(B)/tests $(B)/module $(B)/lint-* $(B)/vireo \
-		$(B)/vireo.ko $(B)/libvmm.a $(B)/lab-out
+		$(B)/vireo-stat $(B)/vireo.ko $(B)/libvmm.a $(B)/lab-out
 
 help:
 	@sed -n 's/^	//; /^define HELP/,/^endef/{/define\|endef/!p}' Makefile
 
 define HELP
-make            the VMM (build/vireo) and the module (build/vireo.ko)
+make            the VMM (build/vireo), vireo-stat and the module (build/vireo.ko)
 make vmm        only the VMM
+make tools      only vireo-stat
 make module     only the module; KDIR=DIR for other kernel headers
 make run        end at a shell in a Linux guest; does all set-up
-make check      all tests; SUITES="unit vm" for some; LAB=1 in the lab
+make check      all tests; SUITES="unit vm" for some; LAB=1 in the lab;
+                FUZZ_SECONDS=600 SUITES=fuzz to fuzz the module for long
+make check-debug    kselftests, fuzzers and failing allocations on a kernel with
+                    KASAN, lockdep and kmemleak, which it builds (minutes)
+make check-kernels  the module built for 6.1, 6.12 and 7 and tested there
 make bench      the table of measurements, side by side with QEMU
 make lint       style, warnings of gcc and clang, sparse, cppcheck
 make install    below DESTDIR and prefix (/usr/local); uninstall undoes it
@@ -190,4 +239,4 @@ make clean      all but what was fetched
 Settings: CC, CROSS, CFLAGS, KDIR, DESTDIR, prefix, LAB_KERNEL, V=1
 endef
 
--include $(VMM_OBJ:.o=.d) $(UNIT_SRC:%.c=$(B)/obj/%.d)
+-include $(VMM_OBJ:.o=.d) $(STAT_OBJ:.o=.d) $(UNIT_SRC:%.c=$(B)/obj/%.d)

@@ -1,216 +1,240 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /sys/kernel/debug/vireo/.  All files are read-only seq_files of mode 0444
- * with neither ioctl nor mmap, so that they stay readable under lockdown.
+ * The objects that are counted, and adding up what they counted.
  *
- * Numbers of regions and VMs that are gone are kept: a region's in its VM's
- * retired sums, a VM's in the module's.
+ * Nothing that was counted is lost when an object goes: what a region counted
+ * moves to its VM's slots, what the owner of a vCPU counted to its VM, what a
+ * VM's regions counted to the module's totals.  Resetting hides numbers from
+ * all but the totals.
  */
+#include <linux/compiler.h>
 #include <linux/debugfs.h>
-#include <linux/module.h>
-#include <linux/mutex.h>
-#include <linux/seq_file.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 
+#include "internal.h"
 #include "stats.h"
+#include "trace.h"
 
 static DEFINE_MUTEX(vireo_stats_lock);
 static LIST_HEAD(vireo_stats_vms);
 static struct vireo_counters vireo_stats_retired[VIREO_STATS_BUSES];
 static u64 vireo_stats_vm_seq;
 static struct dentry *vireo_stats_root;
-static const char *vireo_stats_version;
-static const char *vireo_stats_exit_path;
-static const char *vireo_stats_why;
+static struct vireo_version vireo_stats_version;
 
-static const char *const bus_names[VIREO_STATS_BUSES] = { "pio", "mmio" };
-static const char *const dir_names[VIREO_STATS_DIRS] = { "read", "write" };
+#define COUNTERS_WORDS (sizeof(struct vireo_counters) / sizeof(u64))
+#define PAGE_WORDS (sizeof(struct vireo_vcpu_page) / sizeof(u64))
+
+/* No padding: all of it are numbers. */
+static_assert(sizeof(struct vireo_counters) ==
+	      offsetofend(struct vireo_counters, unused));
+
+/*
+ * Adds to @sum what @live has counted since @base, which may be NULL.  With
+ * @reset it counts from zero afterwards, and @hidden, if not NULL, gets what
+ * is taken away.
+ */
+static void collect(u64 *sum, const u64 *live, u64 *base, u64 *hidden,
+		    bool reset, size_t words)
+{
+	size_t i;
+
+	for (i = 0; i < words; i++) {
+		u64 now = READ_ONCE(live[i]);
+		u64 n = now - (base ? base[i] : 0);
+
+		sum[i] += n;
+		if (!reset)
+			continue;
+		base[i] = now;
+		if (hidden)
+			hidden[i] += n;
+	}
+}
 
 static void add_counters(struct vireo_counters *to,
 			 const struct vireo_counters *from)
 {
-	int dir, out;
-
-	for (dir = 0; dir < VIREO_STATS_DIRS; dir++)
-		for (out = 0; out < VIREO_NR_OUTCOMES; out++)
-			to->n[dir][out] += READ_ONCE(from->n[dir][out]);
-	to->ring_full += READ_ONCE(from->ring_full);
-	to->ring_signals += READ_ONCE(from->ring_signals);
+	collect((u64 *)to, (const u64 *)from, NULL, NULL, false,
+		COUNTERS_WORDS);
 }
 
-static void add_region(struct vireo_counters *to,
-		       const struct vireo_region_stats *s)
+static void collect_counters(struct vireo_vm_stats *vm,
+			     struct vireo_region_stats *s, u32 slot, bool reset,
+			     struct vireo_counters *sum)
 {
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		add_counters(to, per_cpu_ptr(s->counters, cpu));
+	collect((u64 *)sum, (const u64 *)&s->counters[slot],
+		s->base ? (u64 *)&s->base[slot] : NULL,
+		(u64 *)&vm->hidden[s->bus], reset, COUNTERS_WORDS);
 }
 
-/* Adds what the VM's regions, present and gone, have counted. */
-static void add_vm(struct vireo_counters *to, const struct vireo_vm_stats *vm)
+static void collect_retired(struct vireo_vm_stats *vm, u32 slot, bool reset,
+			    struct vireo_sums *sums)
 {
-	const struct vireo_region_stats *s;
 	int bus;
-
-	lockdep_assert_held(&vireo_stats_lock);
-
-	for (bus = 0; bus < VIREO_STATS_BUSES; bus++)
-		add_counters(&to[bus], &vm->retired[bus]);
-	list_for_each_entry(s, &vm->regions, link)
-		add_region(&to[s->bus], s);
-}
-
-static u64 served(const struct vireo_counters *c, int dir)
-{
-	u64 sum = 0;
-	int out;
-
-	for (out = VIREO_OUT_PASSED + 1; out < VIREO_NR_OUTCOMES; out++)
-		sum += c->n[dir][out];
-	return sum;
-}
-
-static void show_exits(struct seq_file *m, const struct vireo_counters *c)
-{
-	u64 all_served = 0, all_passed = 0, posts = 0, events = 0;
-	u64 full = 0, signals = 0;
-	int bus, dir;
 
 	for (bus = 0; bus < VIREO_STATS_BUSES; bus++) {
-		for (dir = 0; dir < VIREO_STATS_DIRS; dir++) {
-			u64 passed = c[bus].n[dir][VIREO_OUT_PASSED];
-			u64 done = served(&c[bus], dir);
+		struct vireo_counters *c = &vm->slots[slot].retired[bus];
 
-			seq_printf(m, "%s_%s_served %llu\n", bus_names[bus],
-				   dir_names[dir], done);
-			seq_printf(m, "%s_%s_passed %llu\n", bus_names[bus],
-				   dir_names[dir], passed);
-			all_served += done;
-			all_passed += passed;
-			posts += c[bus].n[dir][VIREO_OUT_POST];
-			events += c[bus].n[dir][VIREO_OUT_EVENT];
+		add_counters(&sums->bus[bus], c);
+		if (reset) {
+			add_counters(&vm->hidden[bus], c);
+			memset(c, 0, sizeof(*c));
 		}
-		full += c[bus].ring_full;
-		signals += c[bus].ring_signals;
 	}
-	seq_printf(m, "served %llu\n", all_served);
-	seq_printf(m, "passed %llu\n", all_passed);
-	seq_printf(m, "post %llu\n", posts);
-	seq_printf(m, "event %llu\n", events);
-	seq_printf(m, "ring_full %llu\n", full);
-	seq_printf(m, "ring_signals %llu\n", signals);
 }
 
-/* The totals since the module was loaded. */
-static int exits_show(struct seq_file *m, void *unused)
+static void collect_user(struct vireo_vcpu_stats *s, bool reset,
+			 struct vireo_vcpu_page *sum)
 {
-	struct vireo_counters sum[VIREO_STATS_BUSES] = {};
-	const struct vireo_vm_stats *vm;
+	collect((u64 *)sum, (const u64 *)s->page, (u64 *)&s->base, NULL, reset,
+		PAGE_WORDS);
+}
+
+/**
+ * vireo_reset_prepare() - allocate what resetting needs
+ * @vm: the VM
+ *
+ * Return: 0 or -ENOMEM; nothing is reset.
+ */
+int vireo_reset_prepare(struct vireo_vm_stats *vm)
+{
+	struct vireo_region_stats *s;
+
+	lockdep_assert_held(&vm->lock);
+
+	list_for_each_entry(s, &vm->regions, link) {
+		if (!s->base)
+			s->base = kvcalloc(s->vcpus + 1, sizeof(*s->base),
+					   GFP_KERNEL_ACCOUNT);
+		if (!s->base)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/**
+ * vireo_sum_region() - add what a region has counted
+ * @vm: its VM
+ * @s: the region
+ * @reset: count from zero after this
+ * @sums: to what
+ */
+void vireo_sum_region(struct vireo_vm_stats *vm, struct vireo_region_stats *s,
+		      bool reset, struct vireo_sums *sums)
+{
+	u32 slot;
+
+	lockdep_assert_held(&vm->lock);
+
+	for (slot = 0; slot <= s->vcpus; slot++)
+		collect_counters(vm, s, slot, reset, &sums->bus[s->bus]);
+	sums->ring_peak = READ_ONCE(s->ring_peak);
+	if (reset)
+		WRITE_ONCE(s->ring_peak, 0);
+}
+
+/**
+ * vireo_sum_vcpu() - add what a vCPU has counted in all regions
+ * @vm: its VM
+ * @id: its id, at most vm->vcpus
+ * @reset: count from zero after this
+ * @sums: to what
+ */
+void vireo_sum_vcpu(struct vireo_vm_stats *vm, u32 id, bool reset,
+		    struct vireo_sums *sums)
+{
+	struct vireo_region_stats *s;
+	struct vireo_vcpu_stats *v;
+
+	lockdep_assert_held(&vm->lock);
+
+	collect_retired(vm, id, reset, sums);
+	list_for_each_entry(s, &vm->regions, link)
+		collect_counters(vm, s, id, reset, &sums->bus[s->bus]);
+	list_for_each_entry(v, &vm->known, link)
+		if (v->id == id)
+			collect_user(v, reset, &sums->user);
+}
+
+/**
+ * vireo_sum_vm() - add what a VM has counted
+ * @vm: the VM
+ * @reset: count from zero after this
+ * @sums: to what
+ */
+void vireo_sum_vm(struct vireo_vm_stats *vm, bool reset,
+		  struct vireo_sums *sums)
+{
+	struct vireo_region_stats *s;
+	struct vireo_vcpu_stats *v;
+	u32 slot;
+
+	lockdep_assert_held(&vm->lock);
+
+	for (slot = 0; slot <= vm->vcpus; slot++)
+		collect_retired(vm, slot, reset, sums);
+	list_for_each_entry(s, &vm->regions, link)
+		vireo_sum_region(vm, s, reset, sums);
+
+	collect((u64 *)&sums->user, (const u64 *)&vm->user, NULL, NULL, false,
+		PAGE_WORDS);
+	if (reset)
+		memset(&vm->user, 0, sizeof(vm->user));
+	list_for_each_entry(v, &vm->known, link)
+		collect_user(v, reset, &sums->user);
+	if (reset)
+		vm->added = 0;
+}
+
+static void add_hidden(struct vireo_vm_stats *vm, struct vireo_counters *to)
+{
+	int bus;
+
+	for (bus = 0; bus < VIREO_STATS_BUSES; bus++)
+		add_counters(&to[bus], &vm->hidden[bus]);
+}
+
+/**
+ * vireo_sum_all() - add what was counted since the module was loaded
+ * @sums: to what
+ *
+ * Only what the module itself counted: not vireo_sums.user.
+ */
+void vireo_sum_all(struct vireo_sums *sums)
+{
+	struct vireo_vm_stats *vm;
 	int bus;
 
 	mutex_lock(&vireo_stats_lock);
 	for (bus = 0; bus < VIREO_STATS_BUSES; bus++)
-		add_counters(&sum[bus], &vireo_stats_retired[bus]);
-	list_for_each_entry(vm, &vireo_stats_vms, link)
-		add_vm(sum, vm);
+		add_counters(&sums->bus[bus], &vireo_stats_retired[bus]);
+	list_for_each_entry(vm, &vireo_stats_vms, link) {
+		mutex_lock(&vm->lock);
+		vireo_sum_vm(vm, false, sums);
+		add_hidden(vm, sums->bus);
+		mutex_unlock(&vm->lock);
+	}
 	mutex_unlock(&vireo_stats_lock);
-
-	show_exits(m, sum);
-	return 0;
 }
-DEFINE_SHOW_ATTRIBUTE(exits);
-
-static int version_show(struct seq_file *m, void *unused)
-{
-	seq_printf(m, "version %s\n", vireo_stats_version);
-	seq_printf(m, "exit_path %s\n", vireo_stats_exit_path);
-	seq_printf(m, "why %s\n", vireo_stats_why);
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(version);
-
-static int vm_exits_show(struct seq_file *m, void *unused)
-{
-	struct vireo_counters sum[VIREO_STATS_BUSES] = {};
-
-	mutex_lock(&vireo_stats_lock);
-	add_vm(sum, m->private);
-	mutex_unlock(&vireo_stats_lock);
-
-	show_exits(m, sum);
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(vm_exits);
-
-static int vm_info_show(struct seq_file *m, void *unused)
-{
-	const struct vireo_vm_stats *vm = m->private;
-	const struct list_head *pos;
-	unsigned int regions = 0;
-
-	mutex_lock(&vireo_stats_lock);
-	list_for_each(pos, &vm->regions)
-		regions++;
-	seq_printf(m, "name %s\n", vm->name);
-	seq_printf(m, "pid %d\n", vm->pid);
-	seq_printf(m, "regions %u\n", regions);
-	seq_printf(m, "regions_added %llu\n", vm->added);
-	seq_printf(m, "area_bytes %llu\n", vm->area_bytes);
-	mutex_unlock(&vireo_stats_lock);
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(vm_info);
-
-static void show_region(struct seq_file *m, const struct vireo_region_stats *s)
-{
-	struct vireo_counters c = {};
-	char range[40];
-	int out;
-
-	add_region(&c, s);
-	snprintf(range, sizeof(range), "%#llx-%#llx", s->addr,
-		 s->addr + (s->len - 1));
-	seq_printf(m, "%-4u %-16s %-4s %-23s %-5s", s->id, s->name,
-		   bus_names[s->bus], range,
-		   READ_ONCE(*s->enabled) ? "on" : "off");
-	for (out = VIREO_OUT_PASSED + 1; out < VIREO_NR_OUTCOMES; out++)
-		seq_printf(m, " %10llu", c.n[0][out] + c.n[1][out]);
-	seq_printf(m, " %10llu %10llu %12llu %13llu %10llu %12llu\n",
-		   served(&c, 0), served(&c, 1), c.n[0][VIREO_OUT_PASSED],
-		   c.n[1][VIREO_OUT_PASSED], c.ring_full, c.ring_signals);
-}
-
-static int vm_regions_show(struct seq_file *m, void *unused)
-{
-	const struct vireo_vm_stats *vm = m->private;
-	const struct vireo_region_stats *s;
-
-	seq_printf(m,
-		   "%-4s %-16s %-4s %-23s %-5s %10s %10s %10s %10s %10s %10s %10s %12s %13s %10s %12s\n",
-		   "id", "name", "bus", "range", "state", "shadow", "const",
-		   "post", "event", "indexed", "reads", "writes",
-		   "reads_passed", "writes_passed", "ring_full",
-		   "ring_signals");
-	mutex_lock(&vireo_stats_lock);
-	list_for_each_entry(s, &vm->regions, link)
-		show_region(m, s);
-	mutex_unlock(&vireo_stats_lock);
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(vm_regions);
 
 /**
  * vireo_region_stats_init() - allocate a region's counters
  * @s: the region's statistics; the caller filled in what describes it
+ * @vm: its VM
  *
  * Return: 0 or -ENOMEM.
  */
-int vireo_region_stats_init(struct vireo_region_stats *s)
+int vireo_region_stats_init(struct vireo_region_stats *s,
+			    const struct vireo_vm_stats *vm)
 {
 	INIT_LIST_HEAD(&s->link);
-	s->counters =
-		alloc_percpu_gfp(struct vireo_counters, GFP_KERNEL_ACCOUNT);
+	s->vm = vm->seq;
+	s->vcpus = vm->vcpus;
+	s->counters = kvcalloc(s->vcpus + 1, sizeof(*s->counters),
+			       GFP_KERNEL_ACCOUNT);
 	return s->counters ? 0 : -ENOMEM;
 }
 
@@ -220,63 +244,116 @@ int vireo_region_stats_init(struct vireo_region_stats *s)
  */
 void vireo_region_stats_destroy(struct vireo_region_stats *s)
 {
-	free_percpu(s->counters);
+	kvfree(s->base);
+	kvfree(s->counters);
 }
 
 /**
  * vireo_region_stats_add() - show a region
  * @vm: its VM
  * @s: its statistics
- * @area_bytes: what its area takes
  */
 void vireo_region_stats_add(struct vireo_vm_stats *vm,
-			    struct vireo_region_stats *s, u64 area_bytes)
+			    struct vireo_region_stats *s)
 {
-	mutex_lock(&vireo_stats_lock);
+	mutex_lock(&vm->lock);
 	list_add_tail(&s->link, &vm->regions);
 	vm->added++;
-	vm->area_bytes += area_bytes;
+	vm->area_bytes += s->area_bytes;
+	mutex_unlock(&vm->lock);
+	trace_vireo_region_add(s);
+}
+
+/**
+ * vireo_region_stats_del() - show a region no more and keep what it counted
+ * @vm: its VM
+ * @s: its statistics; no one counts any more
+ */
+void vireo_region_stats_del(struct vireo_vm_stats *vm,
+			    struct vireo_region_stats *s)
+{
+	u32 slot;
+
+	mutex_lock(&vm->lock);
+	list_del(&s->link);
+	for (slot = 0; slot <= s->vcpus; slot++)
+		collect_counters(vm, s, slot, false,
+				 &vm->slots[slot].retired[s->bus]);
+	vm->area_bytes -= s->area_bytes;
+	mutex_unlock(&vm->lock);
+	trace_vireo_region_del(s);
+}
+
+/**
+ * vireo_vcpu_stats_add() - show what the owner of a vCPU counts
+ * @vm: its VM
+ * @s: its statistics; the caller filled in id and page
+ */
+void vireo_vcpu_stats_add(struct vireo_vm_stats *vm, struct vireo_vcpu_stats *s)
+{
+	mutex_lock(&vireo_stats_lock);
+	s->vm = vm;
+	mutex_lock(&vm->lock);
+	list_add_tail(&s->link, &vm->known);
+	mutex_unlock(&vm->lock);
 	mutex_unlock(&vireo_stats_lock);
 }
 
 /**
- * vireo_region_stats_del() - show a region no more and keep its sums
- * @vm: its VM
- * @s: its statistics; no one counts any more
- * @area_bytes: as on adding
+ * vireo_vcpu_stats_del() - show it no more and keep the sums
+ * @s: its statistics
+ *
+ * Before or after vireo_vm_stats_del() of its VM.  When this returns no reader
+ * is left that could see @s or its page.
  */
-void vireo_region_stats_del(struct vireo_vm_stats *vm,
-			    struct vireo_region_stats *s, u64 area_bytes)
+void vireo_vcpu_stats_del(struct vireo_vcpu_stats *s)
 {
+	struct vireo_vm_stats *vm;
+
 	mutex_lock(&vireo_stats_lock);
-	list_del(&s->link);
-	add_region(&vm->retired[s->bus], s);
-	vm->area_bytes -= area_bytes;
+	vm = s->vm;
+	if (vm) {
+		mutex_lock(&vm->lock);
+		list_del(&s->link);
+		collect_user(s, false, &vm->user);
+		mutex_unlock(&vm->lock);
+	}
 	mutex_unlock(&vireo_stats_lock);
 }
 
 /**
  * vireo_vm_stats_add() - show a VM
- * @s: its statistics; the caller filled in name and pid
+ * @s: its statistics; the caller filled in name, pid and vcpus
  *
  * A directory that cannot be made is no reason to refuse a VM: the counters
  * still reach the totals.
+ *
+ * Return: 0 or -ENOMEM.
  */
-void vireo_vm_stats_add(struct vireo_vm_stats *s)
+int vireo_vm_stats_add(struct vireo_vm_stats *s)
 {
-	char dir[48];
+	u32 i;
 
+	s->slots =
+		kvcalloc(s->vcpus + 1, sizeof(*s->slots), GFP_KERNEL_ACCOUNT);
+	if (!s->slots)
+		return -ENOMEM;
+	for (i = 0; i <= s->vcpus; i++) {
+		s->slots[i].vm = s;
+		s->slots[i].id = i;
+	}
+	mutex_init(&s->lock);
 	INIT_LIST_HEAD(&s->regions);
+	INIT_LIST_HEAD(&s->known);
 
 	mutex_lock(&vireo_stats_lock);
-	snprintf(dir, sizeof(dir), "vm-%d-%llu", s->pid, vireo_stats_vm_seq++);
+	s->seq = vireo_stats_vm_seq++;
 	list_add_tail(&s->link, &vireo_stats_vms);
 	mutex_unlock(&vireo_stats_lock);
 
-	s->dir = debugfs_create_dir(dir, vireo_stats_root);
-	debugfs_create_file("info", 0444, s->dir, s, &vm_info_fops);
-	debugfs_create_file("exits", 0444, s->dir, s, &vm_exits_fops);
-	debugfs_create_file("regions", 0444, s->dir, s, &vm_regions_fops);
+	s->dir = vireo_files_vm(s, vireo_stats_root);
+	trace_vireo_vm_create(s);
+	return 0;
 }
 
 /**
@@ -287,16 +364,28 @@ void vireo_vm_stats_add(struct vireo_vm_stats *s)
  */
 void vireo_vm_stats_del(struct vireo_vm_stats *s)
 {
+	struct vireo_vcpu_stats *v, *next;
+	u32 slot;
 	int bus;
 
-	/* Waits for readers, which take the lock: so not under it. */
+	/* Waits for readers, which take the locks: so not under them. */
 	debugfs_remove(s->dir);
 
 	mutex_lock(&vireo_stats_lock);
 	list_del(&s->link);
+	list_for_each_entry_safe(v, next, &s->known, link) {
+		list_del(&v->link);
+		v->vm = NULL;
+	}
 	for (bus = 0; bus < VIREO_STATS_BUSES; bus++)
-		add_counters(&vireo_stats_retired[bus], &s->retired[bus]);
+		for (slot = 0; slot <= s->vcpus; slot++)
+			add_counters(&vireo_stats_retired[bus],
+				     &s->slots[slot].retired[bus]);
+	add_hidden(s, vireo_stats_retired);
 	mutex_unlock(&vireo_stats_lock);
+
+	trace_vireo_vm_close(s);
+	kvfree(s->slots);
 }
 
 /**
@@ -310,14 +399,10 @@ void vireo_vm_stats_del(struct vireo_vm_stats *s)
 void vireo_stats_init(const char *version, const char *exit_path,
 		      const char *why)
 {
-	vireo_stats_version = version;
-	vireo_stats_exit_path = exit_path;
-	vireo_stats_why = why;
-
-	vireo_stats_root = debugfs_create_dir("vireo", NULL);
-	debugfs_create_file("version", 0444, vireo_stats_root, NULL,
-			    &version_fops);
-	debugfs_create_file("exits", 0444, vireo_stats_root, NULL, &exits_fops);
+	vireo_stats_version.version = version;
+	vireo_stats_version.exit_path = exit_path;
+	vireo_stats_version.why = why;
+	vireo_stats_root = vireo_files_root(&vireo_stats_version);
 }
 
 /**

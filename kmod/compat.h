@@ -25,7 +25,9 @@
  * changes them.  These are the kernels whose source was read for that and on
  * which the tests ran; exit_path=auto uses the entry only there.
  */
-#define VIREO_BUS_TESTED (VIREO_KERNEL_IS(6, 1) || VIREO_KERNEL_IS(6, 12))
+#define VIREO_BUS_TESTED                                    \
+	(VIREO_KERNEL_IS(6, 1) || VIREO_KERNEL_IS(6, 12) || \
+	 VIREO_KERNEL_IS(7, 2))
 
 /* 6.8 dropped the count. */
 static inline void vireo_eventfd_signal(struct eventfd_ctx *ctx)
@@ -45,6 +47,17 @@ static inline void vireo_vm_flags_mod(struct vm_area_struct *vma,
 	vma->vm_flags = (vma->vm_flags | set) & ~clear;
 #else
 	vm_flags_mod(vma, set, clear);
+#endif
+}
+
+/* 6.5 dropped the array of VMAs. */
+static inline long vireo_pin_user_pages(unsigned long addr, unsigned long nr,
+					unsigned int flags, struct page **pages)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+	return pin_user_pages(addr, nr, flags, pages, NULL);
+#else
+	return pin_user_pages(addr, nr, flags, pages);
 #endif
 }
 

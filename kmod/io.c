@@ -3,10 +3,10 @@
  * I/O regions: adding, removing, serving.
  *
  * Life of a region: built without locks from what user space gave; published
- * under vireo_vm.lock, first to vCPUs (vireo_bus_add), last to mmap and to
- * other ioctls (vireo_vm.regions); removed in the opposite order.  When
- * vireo_bus_del() returned no vCPU is in it any more.  Mappings of its area
- * hold the pages and nothing else.
+ * under vireo_vm.lock, first to vCPUs (attach), last to mmap and to other
+ * ioctls (vireo_vm.regions); removed in the opposite order.  When detach()
+ * returned no vCPU is in it any more.  Mappings of its area hold the pages and
+ * nothing else.
  */
 #include <linux/eventfd.h>
 #include <linux/fs.h>
@@ -17,18 +17,16 @@
 #include <linux/vmalloc.h>
 
 #include "compat.h"
-#include "vireo.h"
+#include "table.h"
+#include "trace.h"
 
 static_assert(VIREO_OUT_SHADOW == VIREO_RULE_SHADOW &&
 	      VIREO_OUT_CONST == VIREO_RULE_CONST &&
 	      VIREO_OUT_POST == VIREO_RULE_POST &&
 	      VIREO_OUT_EVENT == VIREO_RULE_EVENT &&
-	      VIREO_OUT_INDEXED == VIREO_RULE_INDEXED);
-
-static u64 area_bytes(const struct vireo_region *region)
-{
-	return (u64)region->nr_pages * PAGE_SIZE;
-}
+	      VIREO_OUT_INDEXED == VIREO_RULE_INDEXED &&
+	      VIREO_OUT_CLOCK == VIREO_RULE_CLOCK &&
+	      VIREO_OUT_CLEAR == VIREO_RULE_CLEAR);
 
 static struct eventfd_ctx *eventfd_get(int fd)
 {
@@ -38,9 +36,15 @@ static struct eventfd_ctx *eventfd_get(int fd)
 	return ctx == ERR_PTR(-EINVAL) ? ERR_PTR(-EBADF) : ctx;
 }
 
+static u32 shadow_bytes(const struct vireo_io_add *add)
+{
+	return (add->shadow_pages ?: 1) * VIREO_SHADOW_SIZE;
+}
+
 static int check_add(const struct vireo_io_add *add)
 {
-	if (add->flags & ~VIREO_IO_DISABLED || add->reserved)
+	if (add->flags & ~VIREO_IO_DISABLED ||
+	    add->shadow_pages > VIREO_MAX_SHADOW_PAGES)
 		return -EINVAL;
 	if (!add->len || add->len > VIREO_MAX_REGION_LEN)
 		return -EINVAL;
@@ -82,9 +86,9 @@ static void free_area(struct vireo_region *region)
 	kfree(region->pages);
 }
 
-static int alloc_area(struct vireo_region *region, u32 ring_entries)
+static int alloc_area(struct vireo_region *region, u32 shadow, u32 ring_entries)
 {
-	size_t bytes = VIREO_SHADOW_SIZE;
+	size_t bytes = shadow;
 	unsigned int nr;
 
 	if (ring_entries)
@@ -110,7 +114,7 @@ static int alloc_area(struct vireo_region *region, u32 ring_entries)
 	region->shadow = region->area;
 	spin_lock_init(&region->ring_lock);
 	if (ring_entries)
-		vireo_ring_init(&region->ring, region->area + VIREO_SHADOW_SIZE,
+		vireo_ring_init(&region->ring, region->area + shadow,
 				ring_entries);
 	return 0;
 
@@ -123,7 +127,7 @@ static void free_rules(struct vireo_rules *t)
 {
 	u32 i;
 
-	for (i = t->begin[VIREO_WRITE]; i < t->end[VIREO_WRITE]; i++)
+	for (i = 0; i < t->end[VIREO_WRITE]; i++)
 		if (t->op[i].ctx)
 			eventfd_ctx_put(t->op[i].ctx);
 	kfree(t);
@@ -138,6 +142,21 @@ static int check_ring(const struct vireo_rule *rules, u32 nr, u32 ring_entries)
 	for (i = 0; i < nr; i++)
 		posts |= rules[i].type == VIREO_RULE_POST;
 	return posts == !!ring_entries ? 0 : -EINVAL;
+}
+
+static int get_op_eventfd(struct vireo_op *op, const struct vireo_rule *rules)
+{
+	const struct vireo_rule *rule = &rules[op->rule];
+	struct eventfd_ctx *ctx;
+
+	if (op->action != VIREO_ACT_EVENT &&
+	    (op->action != VIREO_ACT_CLEAR || rule->fd == -1))
+		return 0;
+	ctx = eventfd_get(rule->fd);
+	if (IS_ERR(ctx))
+		return PTR_ERR(ctx);
+	op->ctx = ctx;
+	return 0;
 }
 
 static struct vireo_rules *make_rules(const struct vireo_io_add *add)
@@ -162,21 +181,15 @@ static struct vireo_rules *make_rules(const struct vireo_io_add *add)
 		ret = -ENOMEM;
 		goto out_rules;
 	}
-	ret = vireo_rules_compile(t, rules, add->nr_rules, add->len);
+	ret = vireo_rules_compile(t, rules, add->nr_rules, add->len,
+				  shadow_bytes(add));
 	if (ret)
 		goto err_table;
 
-	for (i = t->begin[VIREO_WRITE]; i < t->end[VIREO_WRITE]; i++) {
-		struct eventfd_ctx *ctx;
-
-		if (t->op[i].action != VIREO_ACT_EVENT)
-			continue;
-		ctx = eventfd_get(rules[t->op[i].rule].fd);
-		if (IS_ERR(ctx)) {
-			ret = PTR_ERR(ctx);
+	for (i = 0; i < t->end[VIREO_WRITE]; i++) {
+		ret = get_op_eventfd(&t->op[i], rules);
+		if (ret)
 			goto err_table;
-		}
-		t->op[i].ctx = ctx;
 	}
 
 	kfree(rules);
@@ -230,7 +243,8 @@ struct vireo_region *vireo_region_get(struct vireo_vm *vm, unsigned long id)
 	return region;
 }
 
-static struct vireo_region *make_region(const struct vireo_io_add *add)
+static struct vireo_region *make_region(const struct vireo_vm *vm,
+					const struct vireo_io_add *add)
 {
 	struct vireo_region *region;
 	int ret;
@@ -242,7 +256,6 @@ static struct vireo_region *make_region(const struct vireo_io_add *add)
 	region->addr = add->addr;
 	region->len = add->len;
 	region->bus = add->bus;
-	region->enabled = !(add->flags & VIREO_IO_DISABLED);
 	strscpy(region->name, add->name, sizeof(region->name));
 
 	region->rules = make_rules(add);
@@ -250,7 +263,8 @@ static struct vireo_region *make_region(const struct vireo_io_add *add)
 		ret = PTR_ERR(region->rules);
 		goto err_free;
 	}
-	ret = alloc_area(region, add->ring_entries);
+	vireo_region_enable(region, !(add->flags & VIREO_IO_DISABLED));
+	ret = alloc_area(region, shadow_bytes(add), add->ring_entries);
 	if (ret)
 		goto err_rules;
 	if (add->ring_entries && add->ring_fd != -1) {
@@ -265,8 +279,10 @@ static struct vireo_region *make_region(const struct vireo_io_add *add)
 	region->stats.bus = region->bus;
 	region->stats.addr = region->addr;
 	region->stats.len = region->len;
+	region->stats.ring_entries = add->ring_entries;
+	region->stats.area_bytes = (u64)region->nr_pages * PAGE_SIZE;
 	region->stats.enabled = &region->enabled;
-	ret = vireo_region_stats_init(&region->stats);
+	ret = vireo_region_stats_init(&region->stats, &vm->stats);
 	if (ret)
 		goto err_eventfd;
 
@@ -298,11 +314,33 @@ static bool overlaps(struct vireo_vm *vm, const struct vireo_region *region)
 	return false;
 }
 
+/* Lets vCPUs reach the region, by the exit path's entry. */
+static int attach(struct vireo_vm *vm, struct vireo_region *region)
+{
+	struct vireo_bus_dev *bus_dev;
+
+	if (vireo_exit_path_used() == VIREO_EXIT_PATH_RUN)
+		return vireo_table_add(vm, region);
+
+	bus_dev = vireo_bus_add(vm->kvm_file, region);
+	if (IS_ERR(bus_dev))
+		return PTR_ERR(bus_dev);
+	region->bus_dev = bus_dev;
+	return 0;
+}
+
+static void detach(struct vireo_vm *vm, struct vireo_region *region)
+{
+	if (region->bus_dev)
+		vireo_bus_del(vm->kvm_file, region->bus_dev);
+	else
+		vireo_table_del(vm, region);
+}
+
 /* Makes the region reachable, under an id that is reserved for it. */
 static int publish(struct vireo_vm *vm, struct vireo_region *region, u32 id)
 {
-	struct vireo_bus_dev *bus_dev;
-	int ret = 0;
+	int ret;
 
 	mutex_lock(&vm->lock);
 	if (overlaps(vm, region)) {
@@ -311,13 +349,10 @@ static int publish(struct vireo_vm *vm, struct vireo_region *region, u32 id)
 	}
 
 	region->stats.id = id;
-	bus_dev = vireo_bus_add(vm->kvm_file, region);
-	if (IS_ERR(bus_dev)) {
-		ret = PTR_ERR(bus_dev);
+	ret = attach(vm, region);
+	if (ret)
 		goto out_unlock;
-	}
-	region->bus_dev = bus_dev;
-	vireo_region_stats_add(&vm->stats, &region->stats, area_bytes(region));
+	vireo_region_stats_add(&vm->stats, &region->stats);
 
 	/* Into a reserved slot: needs no memory, cannot fail. */
 	WARN_ON_ONCE(xa_err(xa_store(&vm->regions, id, region, GFP_KERNEL)));
@@ -343,13 +378,13 @@ long vireo_io_add(void *object, union vireo_arg *arg, void __user *uarg)
 	u32 id;
 	int ret;
 
-	if (!vireo_bus_in_use())
+	if (vireo_exit_path_used() == VIREO_EXIT_PATH_OFF)
 		return -EOPNOTSUPP;
 	ret = check_add(add);
 	if (ret)
 		return ret;
 
-	region = make_region(add);
+	region = make_region(vm, add);
 	if (IS_ERR(region))
 		return PTR_ERR(region);
 
@@ -383,14 +418,14 @@ static void del_region(struct vireo_vm *vm, struct vireo_region *region)
 	lockdep_assert_held(&vm->lock);
 
 	xa_erase(&vm->regions, region->stats.id);
-	vireo_bus_del(vm->kvm_file, region->bus_dev);
-	vireo_region_stats_del(&vm->stats, &region->stats, area_bytes(region));
+	detach(vm, region);
+	vireo_region_stats_del(&vm->stats, &region->stats);
 	vireo_region_put(region);
 }
 
-static int check_id(const struct vireo_io_id *io_id)
+static int check_id(const struct vireo_io_id *io_id, u32 flags)
 {
-	return io_id->flags || io_id->reserved ? -EINVAL : 0;
+	return io_id->flags & ~flags || io_id->reserved ? -EINVAL : 0;
 }
 
 /**
@@ -407,7 +442,7 @@ long vireo_io_del(void *object, union vireo_arg *arg, void __user *uarg)
 	struct vireo_region *region;
 	int ret;
 
-	ret = check_id(&arg->io_id);
+	ret = check_id(&arg->io_id, 0);
 	if (ret)
 		return ret;
 
@@ -426,7 +461,7 @@ long vireo_io_del(void *object, union vireo_arg *arg, void __user *uarg)
  * @arg: struct vireo_io_id
  * @uarg: gets nothing
  *
- * Return: 0, also if the region serves already, or a negative errno.
+ * Return: 0, also if the region is already as wanted, or a negative errno.
  */
 long vireo_io_enable(void *object, union vireo_arg *arg, void __user *uarg)
 {
@@ -434,18 +469,17 @@ long vireo_io_enable(void *object, union vireo_arg *arg, void __user *uarg)
 	struct vireo_region *region;
 	int ret;
 
-	ret = check_id(&arg->io_id);
+	ret = check_id(&arg->io_id, VIREO_IO_DISABLED);
 	if (ret)
 		return ret;
 
 	region = vireo_region_get(vm, arg->io_id.id);
 	if (!region)
 		return -ENOENT;
-	/*
-	 * Release: whoever sees it enabled sees the shadow page as the caller
-	 * filled it.
-	 */
-	smp_store_release(&region->enabled, true);
+	mutex_lock(&vm->lock);
+	vireo_region_enable(region, !(arg->io_id.flags & VIREO_IO_DISABLED));
+	mutex_unlock(&vm->lock);
+	trace_vireo_region_enable(&region->stats);
 	vireo_region_put(region);
 	return 0;
 }
@@ -463,99 +497,4 @@ void vireo_io_del_all(struct vireo_vm *vm)
 	xa_for_each(&vm->regions, id, region)
 		del_region(vm, region);
 	mutex_unlock(&vm->lock);
-}
-
-static bool post(struct vireo_region *region, u16 vcpu, u32 off, u32 len,
-		 u64 data)
-{
-	enum vireo_push pushed;
-
-	spin_lock(&region->ring_lock);
-	pushed = vireo_ring_push(&region->ring, off, len, vcpu, data);
-	spin_unlock(&region->ring_lock);
-
-	if (pushed == VIREO_PUSH_SIGNAL && region->ring_ctx) {
-		this_cpu_inc(region->stats.counters->ring_signals);
-		vireo_eventfd_signal(region->ring_ctx);
-	} else if (pushed == VIREO_PUSH_FULL) {
-		this_cpu_inc(region->stats.counters->ring_full);
-	}
-	return pushed != VIREO_PUSH_FULL;
-}
-
-/*
- * Any write.  Apart, so that the common one, which only stores, saves no
- * registers for what this one calls.
- */
-static noinline bool write_any(struct vireo_region *region, u16 vcpu, u32 off,
-			       u32 len, const void *val)
-{
-	const struct vireo_op *op = NULL;
-
-	/* Acquire: pairs with vireo_io_enable(). */
-	if (likely(smp_load_acquire(&region->enabled)))
-		op = vireo_rules_write(region->rules, region->shadow, off, len,
-				       val);
-	if (op && op->action == VIREO_ACT_POST &&
-	    !post(region, vcpu, off, len, vireo_load(val, len)))
-		op = NULL;
-	else if (op && op->action == VIREO_ACT_EVENT)
-		vireo_eventfd_signal(op->ctx);
-
-	vireo_count(region->stats.counters, VIREO_WRITE,
-		    op ? op->type : VIREO_OUT_PASSED);
-	return op;
-}
-
-/**
- * vireo_region_read() - a guest's read of a region
- * @region: the region; the caller keeps it from going away
- * @addr: address
- * @len: bytes; any number
- * @val: where to put the data
- *
- * In the vCPU's thread.
- *
- * Return: whether it was served; if not, @val is untouched.
- */
-bool vireo_region_read(struct vireo_region *region, u64 addr, u32 len,
-		       void *val)
-{
-	const struct vireo_op *op = NULL;
-
-	/* Acquire: pairs with vireo_io_enable(). */
-	if (likely(smp_load_acquire(&region->enabled)))
-		op = vireo_rules_read(region->rules, region->shadow,
-				      addr - region->addr, len, val);
-
-	vireo_count(region->stats.counters, VIREO_READ,
-		    op ? op->type : VIREO_OUT_PASSED);
-	return op;
-}
-
-/**
- * vireo_region_write() - a guest's write to a region
- * @region: the region; the caller keeps it from going away
- * @vcpu: id of the vCPU
- * @addr: address
- * @len: bytes; any number
- * @val: the data
- *
- * In the vCPU's thread.
- *
- * Return: whether it was served.
- */
-bool vireo_region_write(struct vireo_region *region, u16 vcpu, u64 addr,
-			u32 len, const void *val)
-{
-	u32 off = addr - region->addr;
-
-	/* Acquire: pairs with vireo_io_enable(). */
-	if (likely(smp_load_acquire(&region->enabled)) &&
-	    vireo_rules_store(region->rules, region->shadow, off, len, val)) {
-		vireo_count(region->stats.counters, VIREO_WRITE,
-			    VIREO_OUT_SHADOW);
-		return true;
-	}
-	return write_any(region, vcpu, off, len, val);
 }

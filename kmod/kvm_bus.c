@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The bus entry: a region as a device on KVM's own PIO or MMIO bus.
+ * The bus entry: a region as a device on KVM's own PIO or MMIO bus; and what
+ * both entries ask of KVM's files.
  *
  * This is the only file that knows KVM's internals.  KVM does not export how
  * to register such a device, so what kvm_io_bus_register_dev() and
@@ -52,20 +53,16 @@ struct vireo_bus_dev {
 	bool attached;
 };
 
-/**
- * vireo_kvm_is_vm() - is this a VM of KVM?
- * @file: any file
- *
+/*
  * KVM's file_operations cannot be named from here.  A file of KVM's is one on
- * an anonymous inode whose ioctl function is kvm_vm_ioctl() of the kvm module
- * or of the kernel itself.
- *
- * Return: whether it is.
+ * an anonymous inode whose ioctl function has a certain name, in the kvm module
+ * or in the kernel itself.
  */
-bool vireo_kvm_is_vm(const struct file *file)
+static bool has_kvm_ioctl(const struct file *file, const char *function)
 {
 	char name[KSYM_SYMBOL_LEN];
 	const char *module;
+	size_t len;
 
 	if (file_inode(file)->i_sb->s_magic != ANON_INODE_FS_MAGIC ||
 	    !file->f_op->unlocked_ioctl)
@@ -73,15 +70,44 @@ bool vireo_kvm_is_vm(const struct file *file)
 
 	/* symbol+offset/size, and the module in brackets if it is in one */
 	sprint_symbol(name, (unsigned long)file->f_op->unlocked_ioctl);
-	if (!strstarts(name, "kvm_vm_ioctl+0x0/"))
+	len = str_has_prefix(name, function);
+	if (!len || !strstarts(name + len, "+0x0/"))
 		return false;
 	module = strchr(name, '[');
 	return !module || strstarts(module, "[kvm]");
 }
 
+/**
+ * vireo_kvm_is_vm() - is this a VM of KVM?
+ * @file: any file
+ *
+ * Return: whether it is.
+ */
+bool vireo_kvm_is_vm(const struct file *file)
+{
+	return has_kvm_ioctl(file, "kvm_vm_ioctl");
+}
+
 static struct kvm *kvm_of(const struct file *kvm_file)
 {
 	return kvm_file->private_data;
+}
+
+/**
+ * vireo_kvm_is_vcpu() - is this a certain vCPU?
+ * @file: any file
+ * @kvm_file: a VM file
+ * @id: any number
+ *
+ * Return: whether it is the VM's vCPU of that id.
+ */
+bool vireo_kvm_is_vcpu(const struct file *file, const struct file *kvm_file,
+		       u32 id)
+{
+	const struct kvm_vcpu *vcpu = file->private_data;
+
+	return has_kvm_ioctl(file, "kvm_vcpu_ioctl") &&
+	       vcpu->kvm == kvm_of(kvm_file) && vcpu->vcpu_id == id;
 }
 
 /**
@@ -102,9 +128,7 @@ static int vireo_bus_read(struct kvm_vcpu *vcpu, struct kvm_io_device *dev,
 {
 	struct vireo_bus_dev *bd = container_of(dev, struct vireo_bus_dev, dev);
 
-	if (!vireo_region_read(bd->region, addr, len, val))
-		return -EOPNOTSUPP;
-	return 0;
+	return vireo_region_read(bd->region, vcpu->vcpu_id, addr, len, val);
 }
 
 static int vireo_bus_write(struct kvm_vcpu *vcpu, struct kvm_io_device *dev,
@@ -112,9 +136,7 @@ static int vireo_bus_write(struct kvm_vcpu *vcpu, struct kvm_io_device *dev,
 {
 	struct vireo_bus_dev *bd = container_of(dev, struct vireo_bus_dev, dev);
 
-	if (!vireo_region_write(bd->region, vcpu->vcpu_id, addr, len, val))
-		return -EOPNOTSUPP;
-	return 0;
+	return vireo_region_write(bd->region, vcpu->vcpu_id, addr, len, val);
 }
 
 /* KVM dropped the bus; it holds slots_lock.  vireo_bus_del() frees. */

@@ -16,20 +16,26 @@
 
 static char *exit_path = "auto";
 module_param(exit_path, charp, 0444);
-MODULE_PARM_DESC(exit_path, "how exits are served: auto, bus or off");
+MODULE_PARM_DESC(exit_path, "how exits are served: auto, bus, run or off");
 
 /* What exit_path came to; written on load only. */
 static u32 vireo_exit_path;
 static const char *vireo_exit_path_why;
 
+static const char *const vireo_exit_path_names[] = {
+	[VIREO_EXIT_PATH_OFF] = "off",
+	[VIREO_EXIT_PATH_BUS] = "bus",
+	[VIREO_EXIT_PATH_RUN] = "run",
+};
+
 /**
- * vireo_bus_in_use() - may regions be added?
+ * vireo_exit_path_used() - how do exits reach regions?
  *
- * Return: whether the exit path is the bus.
+ * Return: VIREO_EXIT_PATH_*
  */
-bool vireo_bus_in_use(void)
+u32 vireo_exit_path_used(void)
 {
-	return vireo_exit_path == VIREO_EXIT_PATH_BUS;
+	return vireo_exit_path;
 }
 
 /**
@@ -104,7 +110,8 @@ static long vireo_info(void *unused, union vireo_arg *arg, void __user *uarg)
 		.exit_path = vireo_exit_path,
 		.caps = VIREO_CAP_RULE_SHADOW | VIREO_CAP_RULE_CONST |
 			VIREO_CAP_RULE_POST | VIREO_CAP_RULE_EVENT |
-			VIREO_CAP_RULE_INDEXED,
+			VIREO_CAP_RULE_INDEXED | VIREO_CAP_RULE_CLOCK |
+			VIREO_CAP_RULE_CLEAR | VIREO_CAP_STATS | VIREO_CAP_VCPU,
 		.max_regions = VIREO_MAX_REGIONS,
 		.max_rules = VIREO_MAX_RULES,
 		.max_ring = VIREO_MAX_RING,
@@ -150,7 +157,7 @@ static int choose_exit_path(void)
 {
 	if (!strcmp(exit_path, "auto")) {
 		vireo_exit_path = VIREO_BUS_TESTED ? VIREO_EXIT_PATH_BUS :
-						     VIREO_EXIT_PATH_OFF;
+						     VIREO_EXIT_PATH_RUN;
 		vireo_exit_path_why =
 			VIREO_BUS_TESTED ?
 				"auto: the bus entry is tested on this kernel" :
@@ -158,11 +165,15 @@ static int choose_exit_path(void)
 	} else if (!strcmp(exit_path, "bus")) {
 		vireo_exit_path = VIREO_EXIT_PATH_BUS;
 		vireo_exit_path_why = "exit_path=bus was given";
+	} else if (!strcmp(exit_path, "run")) {
+		vireo_exit_path = VIREO_EXIT_PATH_RUN;
+		vireo_exit_path_why = "exit_path=run was given";
 	} else if (!strcmp(exit_path, "off")) {
 		vireo_exit_path = VIREO_EXIT_PATH_OFF;
 		vireo_exit_path_why = "exit_path=off was given";
 	} else {
-		pr_err("exit_path=%s: must be auto, bus or off\n", exit_path);
+		pr_err("exit_path=%s: must be auto, bus, run or off\n",
+		       exit_path);
 		return -EINVAL;
 	}
 	return 0;
@@ -176,7 +187,7 @@ static int __init vireo_init(void)
 	if (ret)
 		return ret;
 
-	vireo_stats_init(VIREO_VERSION, vireo_bus_in_use() ? "bus" : "off",
+	vireo_stats_init(VIREO_VERSION, vireo_exit_path_names[vireo_exit_path],
 			 vireo_exit_path_why);
 
 	/* The last step: from here on it is in use. */

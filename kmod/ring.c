@@ -26,31 +26,27 @@ void vireo_ring_init(struct vireo_post_ring *ring, struct vireo_ring *shared,
 	ring->shared = shared;
 	ring->mask = entries - 1;
 	ring->tail = 0;
+	ring->used = 0;
 	shared->entries = entries;
 }
 
 /**
  * vireo_ring_push() - append a posted write
- * @ring: the ring; the caller serializes
+ * @ring: the ring, not full; the caller serializes
  * @offset: from the start of the region
  * @width: 1, 2, 4 or 8
  * @vcpu: id of the vCPU
  * @value: the data, zero-extended
  *
- * Return: what happened and whether the owner must be signalled.
+ * Return: whether the ring was empty: the owner must be signalled.
  */
-enum vireo_push vireo_ring_push(struct vireo_post_ring *ring, u32 offset,
-				u32 width, u16 vcpu, u64 value)
+bool vireo_ring_push(struct vireo_post_ring *ring, u32 offset, u32 width,
+		     u16 vcpu, u64 value)
 {
 	struct vireo_ring *shared = ring->shared;
-	struct vireo_post *post;
-	u32 tail = ring->tail;
+	u32 tail = ring->tail, head;
+	struct vireo_post *post = &shared->post[tail & ring->mask];
 
-	/* Acquire: the owner is done with the entries below head. */
-	if (tail - smp_load_acquire(&shared->head) > ring->mask)
-		return VIREO_PUSH_FULL;
-
-	post = &shared->post[tail & ring->mask];
 	post->value = value;
 	post->offset = offset;
 	post->vcpu = vcpu;
@@ -67,8 +63,7 @@ enum vireo_push vireo_ring_push(struct vireo_post_ring *ring, u32 offset,
 	 * sees that the owner had taken all before it.
 	 */
 	smp_mb();
-	if (READ_ONCE(shared->head) == tail)
-		return VIREO_PUSH_SIGNAL;
-
-	return VIREO_PUSH_DONE;
+	head = READ_ONCE(shared->head);
+	ring->used = tail + 1 - head;
+	return head == tail;
 }

@@ -8,9 +8,10 @@
  * that covers it; EVENT ops whose data do not match do not decide.
  *
  * The guest chooses offset, length and data of an access; the owner of the VM
- * writes the shadow page at any time.  Both are hostile: an op is used only
+ * writes the shadow pages at any time.  Both are hostile: an op is used only
  * after its bounds were compared with the access, and shadow + len of every
- * op lies within the page.
+ * op lies within the pages.  Atomic accesses are naturally aligned, so none
+ * crosses a cache line.
  */
 #include "rules.h"
 
@@ -20,57 +21,107 @@
 static_assert(sizeof(struct vireo_rule) == 56, "ABI");
 static_assert(VIREO_RULES_OPS(VIREO_MAX_RULES) <= 255,
 	      "vireo_rules.end[] is u8");
+static_assert(VIREO_MAX_SHADOW_PAGES * VIREO_SHADOW_SIZE - 1 <= U16_MAX,
+	      "vireo_op.shadow is u16");
 static_assert(sizeof(struct vireo_rules) + 255 * sizeof(struct vireo_op) <=
 		      U16_MAX,
-	      "vireo_rules.first[] is u16");
+	      "vireo_quick.op is u16");
+
+/*
+ * The owner may store to the bytes in a loop; whoever has lost this often
+ * leaves the access to user space.
+ */
+#define UPDATE_TRIES 128
+
+#define NSEC_PER_S 1000000000U
 
 /* The flags that each rule type knows. */
 static const u16 rule_flags[] = {
 	[VIREO_RULE_SHADOW] = VIREO_RULE_WRITE_THROUGH | VIREO_RULE_WRITE_DROP,
 	[VIREO_RULE_CONST] = VIREO_RULE_WRITE_DROP,
-	[VIREO_RULE_POST] = VIREO_RULE_READ_SHADOW,
+	[VIREO_RULE_POST] = VIREO_RULE_READ_SHADOW | VIREO_RULE_WRITE_THROUGH,
 	[VIREO_RULE_EVENT] = 0,
 	[VIREO_RULE_INDEXED] = VIREO_RULE_READ_ONES | VIREO_RULE_NOT_EQUAL,
+	[VIREO_RULE_CLOCK] = VIREO_RULE_WRITE_DROP,
+	[VIREO_RULE_CLEAR] = VIREO_RULE_READ_CLEAR | VIREO_RULE_WRITE_ONE_CLEAR,
 };
 
-static bool rule_uses_shadow(const struct vireo_rule *r)
+/* The bytes of the shadow pages that a rule reaches from its @shadow on. */
+static u64 shadow_reach(const struct vireo_rule *r)
 {
 	switch (r->type) {
 	case VIREO_RULE_SHADOW:
-		return true;
+	case VIREO_RULE_CLEAR:
+		return r->len;
 	case VIREO_RULE_POST:
-		return r->flags & VIREO_RULE_READ_SHADOW;
+		return r->flags ? r->len : 0;
 	case VIREO_RULE_INDEXED:
-		return !(r->flags & VIREO_RULE_READ_ONES);
+		if (r->flags & VIREO_RULE_READ_ONES)
+			return 0;
+		return (u64)r->index_mask + r->len;
+	case VIREO_RULE_CLOCK:
+		return sizeof(u64);
 	}
-	return false;
-}
-
-/* What only some types use must be 0 in the others. */
-static int check_match(const struct vireo_rule *r)
-{
-	bool indexed = r->type == VIREO_RULE_INDEXED;
-	bool matches = indexed || r->type == VIREO_RULE_EVENT;
-
-	if (r->type != VIREO_RULE_EVENT && r->fd)
-		return -EINVAL;
-	if (!matches && r->mask)
-		return -EINVAL;
-	if (matches && r->value & ~r->mask)
-		return -EINVAL;
-	if (!matches && r->type != VIREO_RULE_CONST && r->value)
-		return -EINVAL;
-	if (!indexed)
-		return r->index || r->index_mask ? -EINVAL : 0;
-
-	if (r->index & 3 || r->index > VIREO_SHADOW_SIZE - 4)
-		return -EINVAL;
-	if (r->mask >> 32)
-		return -EINVAL;
 	return 0;
 }
 
-static int rule_check(const struct vireo_rule *r, u64 region_len)
+static bool shadow_ok(const struct vireo_rule *r, u64 shadow_len)
+{
+	u64 reach = shadow_reach(r);
+
+	if (!reach)
+		return !r->shadow;
+	if ((r->type == VIREO_RULE_CLOCK || r->type == VIREO_RULE_CLEAR) &&
+	    r->shadow & 7)
+		return false;
+	return r->shadow + reach <= shadow_len;
+}
+
+static bool index_ok(const struct vireo_rule *r, u64 shadow_len)
+{
+	if (r->type != VIREO_RULE_INDEXED)
+		return !r->index && !r->index_mask;
+	if (r->flags & VIREO_RULE_READ_ONES && r->index_mask)
+		return false;
+	return !(r->index & 3) && r->index <= shadow_len - 4;
+}
+
+static bool value_ok(const struct vireo_rule *r)
+{
+	switch (r->type) {
+	case VIREO_RULE_CONST:
+		return true;
+	case VIREO_RULE_EVENT:
+	case VIREO_RULE_INDEXED:
+		return !(r->value & ~r->mask);
+	case VIREO_RULE_CLOCK:
+		return r->value && r->value < NSEC_PER_S;
+	}
+	return !r->value;
+}
+
+static bool mask_ok(const struct vireo_rule *r)
+{
+	switch (r->type) {
+	case VIREO_RULE_EVENT:
+		return true;
+	case VIREO_RULE_INDEXED:
+		return !(r->mask >> 32);
+	case VIREO_RULE_CLOCK:
+		return r->mask && r->len <= 8;
+	}
+	return !r->mask || (r->flags & VIREO_RULE_WRITE_THROUGH && r->len <= 8);
+}
+
+/* Whether it is an eventfd is the caller's to find out. */
+static bool fd_ok(const struct vireo_rule *r)
+{
+	return !r->fd || r->type == VIREO_RULE_EVENT ||
+	       r->type == VIREO_RULE_CLEAR;
+}
+
+static int rule_check(const struct vireo_rule *r, u64 region_len,
+		      u64 shadow_len)
 {
 	const u16 both = VIREO_RULE_WRITE_THROUGH | VIREO_RULE_WRITE_DROP;
 
@@ -84,15 +135,19 @@ static int rule_check(const struct vireo_rule *r, u64 region_len)
 		return -EINVAL;
 	if (!r->len || (u64)r->offset + r->len > region_len)
 		return -EINVAL;
-
-	if (rule_uses_shadow(r)) {
-		if ((u64)r->shadow + r->index_mask + r->len > VIREO_SHADOW_SIZE)
-			return -EINVAL;
-	} else if (r->shadow || r->index_mask) {
+	if (!shadow_ok(r, shadow_len) || !index_ok(r, shadow_len) ||
+	    !value_ok(r) || !mask_ok(r) || !fd_ok(r))
 		return -EINVAL;
-	}
+	return 0;
+}
 
-	return check_match(r);
+/* @hz * 2^64 / 10^9, rounded down; @hz is below 10^9. */
+static u64 counts_in_2_64_ns(u64 hz)
+{
+	u64 high = (hz << 32) / NSEC_PER_S;
+	u64 rest = (hz << 32) % NSEC_PER_S;
+
+	return high << 32 | (rest << 32) / NSEC_PER_S;
 }
 
 static void add_op(struct vireo_rules *t, enum vireo_dir dir,
@@ -108,24 +163,36 @@ static void add_op(struct vireo_rules *t, enum vireo_dir dir,
 	op->action = action;
 	op->type = r->type;
 	op->rule = index;
-	op->unless = r->flags & VIREO_RULE_NOT_EQUAL;
-	op->ones = r->flags & VIREO_RULE_READ_ONES;
+	op->flags = r->flags;
 	op->index = r->index;
 	op->index_mask = r->index_mask;
 	op->value = r->value;
 	op->mask = r->mask;
 	op->ctx = NULL;
+	if (action == VIREO_ACT_CLOCK)
+		op->value = counts_in_2_64_ns(r->value);
+	if (action == VIREO_ACT_POST && !r->mask)
+		op->mask = ~0ULL;
 }
 
 static void add_read(struct vireo_rules *t, const struct vireo_rule *r,
 		     u32 index)
 {
-	if (r->type == VIREO_RULE_CONST)
-		add_op(t, VIREO_READ, r, index, VIREO_ACT_CONST);
-	else if (r->type == VIREO_RULE_INDEXED)
-		add_op(t, VIREO_READ, r, index, VIREO_ACT_INDEXED);
-	else if (rule_uses_shadow(r))
-		add_op(t, VIREO_READ, r, index, VIREO_ACT_LOAD);
+	static const u8 action[] = {
+		[VIREO_RULE_SHADOW] = VIREO_ACT_LOAD,
+		[VIREO_RULE_CONST] = VIREO_ACT_CONST,
+		[VIREO_RULE_POST] = VIREO_ACT_LOAD,
+		[VIREO_RULE_EVENT] = VIREO_ACT_PASS,
+		[VIREO_RULE_INDEXED] = VIREO_ACT_INDEXED,
+		[VIREO_RULE_CLOCK] = VIREO_ACT_CLOCK,
+		[VIREO_RULE_CLEAR] = VIREO_ACT_CLEAR,
+	};
+
+	if (r->type == VIREO_RULE_EVENT ||
+	    (r->type == VIREO_RULE_POST &&
+	     !(r->flags & VIREO_RULE_READ_SHADOW)))
+		return;
+	add_op(t, VIREO_READ, r, index, action[r->type]);
 }
 
 static void add_write(struct vireo_rules *t, const struct vireo_rule *r,
@@ -136,9 +203,12 @@ static void add_write(struct vireo_rules *t, const struct vireo_rule *r,
 	else if (r->type == VIREO_RULE_EVENT)
 		add_op(t, VIREO_WRITE, r, index, VIREO_ACT_EVENT);
 	else if (r->flags & VIREO_RULE_WRITE_THROUGH)
-		add_op(t, VIREO_WRITE, r, index, VIREO_ACT_STORE);
+		add_op(t, VIREO_WRITE, r, index,
+		       r->mask ? VIREO_ACT_STORE_BITS : VIREO_ACT_STORE);
 	else if (r->flags & VIREO_RULE_WRITE_DROP)
 		add_op(t, VIREO_WRITE, r, index, VIREO_ACT_DROP);
+	else if (r->flags & VIREO_RULE_WRITE_ONE_CLEAR)
+		add_op(t, VIREO_WRITE, r, index, VIREO_ACT_CLEAR);
 }
 
 /* Whatever was not decided before it passes. */
@@ -152,15 +222,40 @@ static void add_end(struct vireo_rules *t, enum vireo_dir dir)
 	op->action = VIREO_ACT_PASS;
 }
 
-static void build_index(struct vireo_rules *t, enum vireo_dir dir)
+/* A table without rules does the same, but is not there for all regions. */
+const struct vireo_quick vireo_quick_none[VIREO_NR_DIRS][VIREO_RULES_INDEXED];
+
+static void build_quick(struct vireo_rules *t, enum vireo_dir dir)
 {
-	u32 off, i;
+	u32 off, i, len;
 
 	for (off = 0; off < VIREO_RULES_INDEXED; off++) {
+		struct vireo_quick *q = &t->quick[dir][off];
+		const struct vireo_op *op;
+
 		for (i = t->begin[dir]; i < t->end[dir]; i++)
 			if (off - t->op[i].offset < t->op[i].len)
 				break;
-		t->first[dir][off] = (u8 *)&t->op[i] - (u8 *)t;
+		op = &t->op[i];
+		q->op = (u8 *)op - (u8 *)q;
+		q->covers = 0;
+		q->widths = 0;
+		for (len = 1; len <= 8; len *= 2)
+			if (vireo_op_covers(op, off - op->offset, len)) {
+				q->covers |= 1 << (len - 1);
+				q->widths |= len;
+			}
+		if (op->action != VIREO_ACT_LOAD &&
+		    op->action != VIREO_ACT_STORE)
+			q->widths = 0;
+		q->action = op->action;
+		if (op->action == VIREO_ACT_INDEXED &&
+		    op->flags & VIREO_RULE_READ_ONES)
+			q->action = VIREO_ACT_PASS;
+		q->shadow = op->shadow + (off - op->offset);
+		if (op->action == VIREO_ACT_CLOCK)
+			q->shadow = (off - op->offset) * 8;
+		q->type = op->type;
 	}
 }
 
@@ -170,13 +265,14 @@ static void build_index(struct vireo_rules *t, enum vireo_dir dir)
  * @rules: the table, already copied from user space
  * @nr: rules in the table
  * @region_len: bytes of the region
+ * @shadow_len: bytes of its shadow pages
  *
- * The caller fills in vireo_op.ctx of EVENT ops afterwards.
+ * The caller fills in vireo_op.ctx of EVENT and CLEAR ops afterwards.
  *
  * Return: 0, or -EINVAL if a rule is malformed.
  */
 int vireo_rules_compile(struct vireo_rules *t, const struct vireo_rule *rules,
-			u32 nr, u64 region_len)
+			u32 nr, u64 region_len, u64 shadow_len)
 {
 	u32 i;
 	int ret;
@@ -185,7 +281,7 @@ int vireo_rules_compile(struct vireo_rules *t, const struct vireo_rule *rules,
 		return -EINVAL;
 
 	for (i = 0; i < nr; i++) {
-		ret = rule_check(&rules[i], region_len);
+		ret = rule_check(&rules[i], region_len, shadow_len);
 		if (ret)
 			return ret;
 	}
@@ -202,7 +298,120 @@ int vireo_rules_compile(struct vireo_rules *t, const struct vireo_rule *rules,
 		add_write(t, &rules[i], i);
 	add_end(t, VIREO_WRITE);
 
-	build_index(t, VIREO_READ);
-	build_index(t, VIREO_WRITE);
+	build_quick(t, VIREO_READ);
+	build_quick(t, VIREO_WRITE);
 	return 0;
+}
+
+/* In one atomic step: (old & keep) | set.  False if others interfered. */
+#define UPDATE(type, p, keep, set, was)                                       \
+	({                                                                    \
+		type old_ = READ_ONCE(*(type *)(p));                          \
+		bool done_ = false;                                           \
+		int try_;                                                     \
+		for (try_ = 0; !done_ && try_ < UPDATE_TRIES; try_++)         \
+			done_ = try_cmpxchg((type *)(p), &old_,               \
+					    (type)((old_ & (keep)) | (set))); \
+		*(was) = old_;                                                \
+		done_;                                                        \
+	})
+
+/* @p is a multiple of @len, which is 1, 2, 4 or 8. */
+static bool update(u8 *p, u32 len, u64 keep, u64 set, u64 *was)
+{
+	switch (len) {
+	case 1:
+		return UPDATE(u8, p, keep, set, was);
+	case 2:
+		return UPDATE(u16, p, keep, set, was);
+	case 4:
+		return UPDATE(u32, p, keep, set, was);
+	default:
+		return UPDATE(u64, p, keep, set, was);
+	}
+}
+
+/**
+ * vireo_store_bits() - store what the mask of a WRITE_THROUGH lets through
+ * @op: the op
+ * @shadow: the region's shadow pages
+ * @off: from the start of the region
+ * @len: bytes, as vireo_rules_write() was called
+ * @val: the data, zero-extended
+ *
+ * Return: whether it was done.  If not, some may have been stored, and doing
+ * it again is right.
+ */
+bool vireo_store_bits(const struct vireo_op *op, u8 *shadow, u32 off, u32 len,
+		      u64 val)
+{
+	u32 dist = off - op->offset;
+	u8 *p = shadow + op->shadow + dist;
+	u64 mask, old;
+
+	if (!~op->mask)
+		return vireo_copy(p, &val, len);
+
+	mask = op->mask >> (dist * 8);
+	if (!((unsigned long)p & (len - 1)))
+		return update(p, len, ~mask, val & mask, &old);
+	for (; len; len--, p++, mask >>= 8, val >>= 8)
+		if (!update(p, 1, ~mask, val & mask, &old))
+			return false;
+	return true;
+}
+
+/**
+ * vireo_rules_read_slow() - carry out what vireo_rules_read() found
+ * @op: what it found
+ * @shadow: the region's shadow pages
+ * @off: from the start of the region
+ * @len: bytes, as vireo_rules_read() was called
+ * @val: where to put the data
+ *
+ * Return: what became of it.
+ */
+enum vireo_done vireo_rules_read_slow(const struct vireo_op *op, u8 *shadow,
+				      u32 off, u32 len, void *val)
+{
+	u8 *p = shadow + op->shadow + (off - op->offset);
+	u64 v;
+
+	if (op->action == VIREO_ACT_CLOCK)
+		v = vireo_clock_read(op, shadow, (off - op->offset) * 8,
+				     ktime_get_ns());
+	else if (!(op->flags & VIREO_RULE_READ_CLEAR))
+		v = vireo_load(p, len);
+	else if (!update(p, len, 0, 0, &v))
+		return VIREO_DONE_NOT;
+
+	vireo_copy(val, &v, len);
+	return op->ctx && op->flags & VIREO_RULE_READ_CLEAR && v ?
+		       VIREO_DONE_SIGNAL :
+		       VIREO_DONE;
+}
+
+/**
+ * vireo_rules_write_slow() - carry out what vireo_rules_write() found
+ * @op: what it found, not a POST
+ * @shadow: the region's shadow pages
+ * @off: from the start of the region
+ * @len: bytes, as vireo_rules_write() was called
+ * @val: the data, zero-extended
+ *
+ * Return: what became of it.
+ */
+enum vireo_done vireo_rules_write_slow(const struct vireo_op *op, u8 *shadow,
+				       u32 off, u32 len, u64 val)
+{
+	u64 old;
+
+	if (op->action == VIREO_ACT_STORE_BITS)
+		return vireo_store_bits(op, shadow, off, len, val) ?
+			       VIREO_DONE :
+			       VIREO_DONE_NOT;
+	if (!update(shadow + op->shadow + (off - op->offset), len, ~val, 0,
+		    &old))
+		return VIREO_DONE_NOT;
+	return op->ctx && old && !(old & ~val) ? VIREO_DONE_SIGNAL : VIREO_DONE;
 }

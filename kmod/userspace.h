@@ -33,4 +33,11 @@ typedef uint64_t u64;
 #define smp_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
 #define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 
+#define try_cmpxchg(p, old, new)                                          \
+	__atomic_compare_exchange_n(p, old, new, false, __ATOMIC_SEQ_CST, \
+				    __ATOMIC_RELAXED)
+
+/* The test's own. */
+u64 ktime_get_ns(void);
+
 #endif /* _VIREO_USERSPACE_H */

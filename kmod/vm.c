@@ -18,7 +18,7 @@
 #include <linux/slab.h>
 
 #include "compat.h"
-#include "vireo.h"
+#include "table.h"
 
 #define VIREO_AREA_PGSHIFT (ilog2(VIREO_IO_AREA_STRIDE) - PAGE_SHIFT)
 
@@ -27,11 +27,50 @@ static_assert(sizeof(struct vireo_ring) +
 		      VIREO_SHADOW_SIZE <=
 	      VIREO_IO_AREA_STRIDE);
 
+static long vireo_vm_stats(void *object, union vireo_arg *arg,
+			   void __user *uarg)
+{
+	const struct vireo_stats *in = &arg->stats;
+	struct vireo_stats __user *out = uarg;
+	void __user *buf = u64_to_user_ptr(in->buf);
+	struct vireo_vm *vm = object;
+	struct vireo_record record;
+	bool reset;
+	int ret;
+
+	if (in->flags & ~VIREO_STATS_RESET || in->reserved ||
+	    in->what > VIREO_STATS_VCPU ||
+	    (in->what == VIREO_STATS_VM && in->id))
+		return -EINVAL;
+
+	ret = vireo_record_init(&record, &vm->stats, in->what);
+	if (ret)
+		return ret;
+
+	/* Tried first: what is reset must not go nowhere. */
+	reset = in->flags & VIREO_STATS_RESET && in->len >= record.len;
+	ret = -EFAULT;
+	if (put_user(record.len, &out->len) ||
+	    (reset && clear_user(buf, record.len)))
+		goto out;
+
+	ret = vireo_record_fill(&record, &vm->stats, in->what, in->id, reset);
+	if (!ret && copy_to_user(buf, record.data, min(in->len, record.len)))
+		ret = -EFAULT;
+out:
+	vireo_record_destroy(&record);
+	return ret;
+}
+
 static const struct vireo_ioctl vireo_vm_ioctls[] = {
-	VIREO_IOCTL(VIREO_IO_ADD, vireo_io_add, struct vireo_io_add, reserved),
+	VIREO_IOCTL(VIREO_IO_ADD, vireo_io_add, struct vireo_io_add,
+		    shadow_pages),
 	VIREO_IOCTL(VIREO_IO_DEL, vireo_io_del, struct vireo_io_id, reserved),
 	VIREO_IOCTL(VIREO_IO_ENABLE, vireo_io_enable, struct vireo_io_id,
 		    reserved),
+	VIREO_IOCTL(VIREO_VCPU_CREATE, vireo_vcpu_create,
+		    struct vireo_vcpu_create, run),
+	VIREO_IOCTL(VIREO_STATS, vireo_vm_stats, struct vireo_stats, reserved),
 };
 
 static long vireo_vm_ioctl(struct file *file, unsigned int cmd,
@@ -73,16 +112,42 @@ static int vireo_vm_mmap(struct file *file, struct vm_area_struct *vma)
 	return ret;
 }
 
+static void free_vm(struct kref *kref)
+{
+	struct vireo_vm *vm = container_of(kref, struct vireo_vm, kref);
+
+	vireo_table_free(vm);
+	xa_destroy(&vm->regions);
+	fput(vm->area_file);
+	fput(vm->kvm_file);
+	kfree(vm);
+}
+
+/**
+ * vireo_vm_get() - take a reference to a VM's memory
+ * @vm: the VM
+ */
+void vireo_vm_get(struct vireo_vm *vm)
+{
+	kref_get(&vm->kref);
+}
+
+/**
+ * vireo_vm_put() - drop such a reference
+ * @vm: the VM
+ */
+void vireo_vm_put(struct vireo_vm *vm)
+{
+	kref_put(&vm->kref, free_vm);
+}
+
 static int vireo_vm_release(struct inode *inode, struct file *file)
 {
 	struct vireo_vm *vm = file->private_data;
 
 	vireo_io_del_all(vm);
 	vireo_vm_stats_del(&vm->stats);
-	xa_destroy(&vm->regions);
-	fput(vm->area_file);
-	fput(vm->kvm_file);
-	kfree(vm);
+	vireo_vm_put(vm);
 	return 0;
 }
 
@@ -115,7 +180,8 @@ long vireo_vm_create(void *unused, union vireo_arg *arg, void __user *uarg)
 	struct vireo_vm *vm;
 	int ret;
 
-	if (create->flags || create->reserved ||
+	if (create->flags || create->reserved || create->reserved2 ||
+	    create->vcpus > VIREO_MAX_VCPUS ||
 	    !vireo_name_ok(create->name, sizeof(create->name), true))
 		return -EINVAL;
 
@@ -124,6 +190,8 @@ long vireo_vm_create(void *unused, union vireo_arg *arg, void __user *uarg)
 		return -ENOMEM;
 	mutex_init(&vm->lock);
 	xa_init_flags(&vm->regions, XA_FLAGS_ALLOC);
+	INIT_LIST_HEAD(&vm->vcpus);
+	kref_init(&vm->kref);
 	strscpy(vm->name, create->name, sizeof(vm->name));
 
 	vm->kvm_file = fget(create->kvm_fd);
@@ -149,7 +217,10 @@ long vireo_vm_create(void *unused, union vireo_arg *arg, void __user *uarg)
 
 	vm->stats.name = vm->name;
 	vm->stats.pid = task_tgid_nr(current);
-	vireo_vm_stats_add(&vm->stats);
+	vm->stats.vcpus = create->vcpus;
+	ret = vireo_vm_stats_add(&vm->stats);
+	if (ret)
+		goto err_area;
 
 	/* Publishes: another thread may close it before this returns. */
 	ret = anon_inode_getfd("[vireo-vm]", &vireo_vm_fops, vm,
@@ -160,6 +231,7 @@ long vireo_vm_create(void *unused, union vireo_arg *arg, void __user *uarg)
 
 err_stats:
 	vireo_vm_stats_del(&vm->stats);
+err_area:
 	fput(vm->area_file);
 err_fput:
 	fput(vm->kvm_file);

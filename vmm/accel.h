@@ -18,6 +18,7 @@
 struct accel;
 struct accel_vcpu;
 struct error;
+struct fastpath;
 
 enum accel_exit {
 	ACCEL_EXIT_KICKED,   /* a kick or a signal: look at what is asked */
@@ -57,9 +58,10 @@ struct accel_ops {
 	int (*set_memory)(struct accel *accel, unsigned int slot, uint64_t gpa,
 			  uint64_t len, void *hva, bool readonly);
 
+	/* @fast says whether the module is to run it. */
 	int (*vcpu_create)(struct accel *accel, unsigned int id,
-			   unsigned int nr_vcpus, struct accel_vcpu **vcpu,
-			   struct error *err);
+			   unsigned int nr_vcpus, const struct fastpath *fast,
+			   struct accel_vcpu **vcpu, struct error *err);
 	void (*vcpu_destroy)(struct accel_vcpu *vcpu);
 
 	/*
@@ -109,9 +111,6 @@ struct accel_ops {
 	int (*coalesce)(struct accel *accel, enum bus_kind bus, uint64_t addr,
 			uint32_t len, bool remove);
 	bool (*coalesce_flush)(struct accel *accel);
-
-	/* User-space exits that run has handled, for statistics. */
-	uint64_t (*vcpu_exits)(struct accel_vcpu *vcpu);
 };
 
 /* Each backend's struct begins with this. */

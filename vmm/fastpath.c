@@ -44,10 +44,11 @@ static int no_module(struct fastpath *fp, const char *mode, const char *why,
 }
 
 int fastpath_open(struct fastpath *fp, int kvm_vm_fd, const char *name,
-		  const char *mode, struct error *err)
+		  unsigned int vcpus, const char *mode, struct error *err)
 {
 	struct vireo_vm_create create = { .size = sizeof(create),
-					  .kvm_fd = kvm_vm_fd };
+					  .kvm_fd = kvm_vm_fd,
+					  .vcpus = vcpus };
 	struct vireo_info info = { .size = sizeof(info) };
 	char why[128];
 	int fd, rc;
@@ -140,19 +141,6 @@ void fast_region_deliver(struct fast_region *region)
 	__atomic_store_n(&ring->head, head, __ATOMIC_RELEASE);
 }
 
-/* The ring turned non-empty; let more arrive, then take them all at once. */
-static void on_post(void *opaque, uint32_t events)
-{
-	struct fast_region *region = opaque;
-	uint64_t count;
-
-	(void)events;
-	if (read(region->wake.fd, &count, sizeof(count)) < 0)
-		return;
-	loop_timer_arm(region->vm->loop, &region->poll,
-		       loop_now() + region->post_delay);
-}
-
 static void drain_and_sleep(struct fast_region *region)
 {
 	struct vireo_ring *ring;
@@ -173,22 +161,75 @@ static void drain_and_sleep(struct fast_region *region)
 			       loop_now() + region->post_delay);
 }
 
+/* Is there a post that should not wait? */
+static bool any_urgent(struct fast_region *region)
+{
+	const struct bus_range *range = region->range;
+	struct vireo_ring *ring;
+	uint32_t at, left;
+	bool found = false;
+
+	if (!region->urgent)
+		return false;
+	lock(region);
+	ring = region->ring;
+	if (ring) {
+		left = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE) -
+		       ring->head;
+		if (left > region->ring_entries)
+			left = region->ring_entries;
+		for (at = ring->head; left && !found; left--, at++)
+			found = region->urgent(range->dev,
+					       &ring->post[at &
+							   (region->ring_entries -
+							    1)]);
+	}
+	unlock(region);
+	return found;
+}
+
+/* The ring turned non-empty; let more arrive, then take them all at once. */
+static void on_post(void *opaque, uint32_t events)
+{
+	struct fast_region *region = opaque;
+	uint64_t count;
+
+	(void)events;
+	if (read(region->wake.fd, &count, sizeof(count)) < 0)
+		return;
+	if (any_urgent(region))
+		drain_and_sleep(region);
+	else
+		loop_timer_arm(region->vm->loop, &region->poll,
+			       loop_now() + region->post_delay);
+}
+
 static void on_poll(void *opaque)
 {
 	struct fast_region *region = opaque;
 	struct vm *vm = region->vm;
-	bool found;
+	bool found, again;
 
 	if (region->in_kernel) {
 		drain_and_sleep(region);
 		return;
 	}
-	if (!region->coalesced)
-		return;
+	/* Even if switched off: writes may be left from before. */
 	found = vm->accel->ops->coalesce_flush(vm->accel);
-	loop_timer_arm(vm->loop, &region->poll,
-		       loop_now() + (found ? COALESCED_POLL_BUSY :
-					     COALESCED_POLL_QUIET));
+	lock(region);
+	again = region->coalesced;
+	unlock(region);
+	if (again)
+		loop_timer_arm(vm->loop, &region->poll,
+			       loop_now() + (found ? COALESCED_POLL_BUSY :
+						     COALESCED_POLL_QUIET));
+}
+
+static size_t shadow_size(const struct fast_region *region)
+{
+	uint32_t pages = region->shadow_pages ? region->shadow_pages : 1;
+
+	return (size_t)pages * VIREO_SHADOW_SIZE;
 }
 
 static uint64_t rules_end(const struct fast_region *region)
@@ -212,7 +253,7 @@ int fast_region_init(struct fast_region *region, struct vm *vm,
 	region->range = range;
 	range->fast = region;
 	region->rules_end = rules_end(region);
-	region->own_shadow = calloc(1, VIREO_SHADOW_SIZE);
+	region->own_shadow = calloc(1, shadow_size(region));
 	if (!region->own_shadow)
 		return error_sys(err, ENOMEM, "%s: no memory", range->name);
 	region->shadow = region->own_shadow;
@@ -272,6 +313,32 @@ static bool rules_known(const struct fast_region *region, uint64_t caps)
 	return true;
 }
 
+static int enable_in_kernel(struct fast_region *region, bool enable)
+{
+	struct vireo_io_id id = { .size = sizeof(id),
+				  .flags = enable ? 0 : VIREO_IO_DISABLED,
+				  .id = region->id };
+
+	return ioctl(region->vm->fast.vm_fd, VIREO_IO_ENABLE, &id) ? -errno : 0;
+}
+
+static void unmap_in_kernel(struct fast_region *region)
+{
+	struct vireo_io_id id = { .size = sizeof(id), .id = region->id };
+	uint8_t *area;
+
+	ioctl(region->vm->fast.vm_fd, VIREO_IO_DEL, &id);
+	lock(region);
+	fast_region_drain(region);
+	area = region->shadow;
+	memcpy(region->own_shadow, area, shadow_size(region));
+	region->shadow = region->own_shadow;
+	region->ring = NULL;
+	region->in_kernel = false;
+	unlock(region);
+	munmap(area, region->area_len);
+}
+
 static int map_in_kernel(struct fast_region *region, enum bus_kind bus)
 {
 	struct fastpath *fp = &region->vm->fast;
@@ -287,9 +354,10 @@ static int map_in_kernel(struct fast_region *region, enum bus_kind bus)
 		.rules = (uintptr_t)region->rules,
 		.ring_entries = region->ring_entries,
 		.ring_fd = region->wake.fd,
+		.shadow_pages = region->shadow_pages,
 	};
 	struct vireo_io_id id = { .size = sizeof(id) };
-	size_t len = VIREO_SHADOW_SIZE;
+	size_t len = shadow_size(region);
 	uint8_t *area;
 	int rc;
 
@@ -309,19 +377,18 @@ static int map_in_kernel(struct fast_region *region, enum bus_kind bus)
 	}
 
 	lock(region);
-	memcpy(area, region->own_shadow, VIREO_SHADOW_SIZE);
+	memcpy(area, region->own_shadow, shadow_size(region));
 	region->shadow = area;
 	if (region->ring_entries)
-		region->ring = (struct vireo_ring *)(area + VIREO_SHADOW_SIZE);
+		region->ring =
+			(struct vireo_ring *)(area + shadow_size(region));
 	region->area_len = len;
 	region->id = add.id;
 	region->in_kernel = true;
+	rc = region->off ? 0 : enable_in_kernel(region, true);
 	unlock(region);
-
-	if (!ioctl(fp->vm_fd, VIREO_IO_ENABLE, &id))
-		return 0;
-	rc = -errno;
-	fast_region_unmap(region);
+	if (rc)
+		unmap_in_kernel(region);
 	return rc;
 
 err_del:
@@ -329,11 +396,7 @@ err_del:
 	return rc;
 }
 
-/*
- * KVM's coalesced zones do not look at the width of a write, so only one-byte
- * registers can have one.
- */
-static void coalesce(struct fast_region *region, bool remove)
+static void coalesce_each(struct fast_region *region, bool remove)
 {
 	struct accel *accel = region->vm->accel;
 	const struct vireo_rule *rule;
@@ -341,15 +404,39 @@ static void coalesce(struct fast_region *region, bool remove)
 
 	for (i = 0; i < region->nr_rules; i++) {
 		rule = &region->rules[i];
+		/*
+		 * One of the two: what is posted and stored is a control
+		 * register, and who polls the ring would see it too late.
+		 */
 		if (rule->len != 1 ||
-		    (rule->type != VIREO_RULE_POST &&
-		     !(rule->flags & VIREO_RULE_WRITE_THROUGH)))
+		    (rule->type == VIREO_RULE_POST) ==
+			    !!(rule->flags & VIREO_RULE_WRITE_THROUGH))
 			continue;
 		if (!accel->ops->coalesce(accel, region->bus,
 					  region->range->base + rule->offset, 1,
 					  remove))
 			region->coalesced = !remove;
 	}
+}
+
+/*
+ * KVM's coalesced zones do not look at the width of a write, so only one-byte
+ * registers can have one, and they have it while the region is mapped outside
+ * the module and on.  Not flushed here, since that takes the device's lock: who
+ * handles the next exit does it first, and the timer.
+ */
+static void coalesce(struct fast_region *region)
+{
+	struct vm *vm = region->vm;
+	bool want = region->mapped && !region->off;
+
+	if (!vm->accel->ops->coalesce || want == region->coalesced)
+		return;
+	coalesce_each(region, !want);
+	/* What is only latched is not missed before the next exit. */
+	if (region->coalesced && region->ring_entries)
+		loop_timer_arm(vm->loop, &region->poll,
+			       loop_now() + COALESCED_POLL_QUIET);
 }
 
 int fast_region_map(struct fast_region *region, enum bus_kind bus,
@@ -367,36 +454,44 @@ int fast_region_map(struct fast_region *region, enum bus_kind bus,
 		log_warn(region->range->name, "no fast path in the kernel: %s",
 			 strerror(-rc));
 	}
-	if (vm->accel->ops->coalesce)
-		coalesce(region, false);
-	/* What is only latched is not missed before the next exit. */
-	if (region->coalesced && region->ring_entries)
-		loop_timer_arm(vm->loop, &region->poll,
-			       loop_now() + COALESCED_POLL_QUIET);
+	lock(region);
+	region->mapped = true;
+	coalesce(region);
+	unlock(region);
 	return 0;
 }
 
 void fast_region_unmap(struct fast_region *region)
 {
-	struct fastpath *fp = &region->vm->fast;
-	struct vireo_io_id id = { .size = sizeof(id), .id = region->id };
-	uint8_t *area;
+	bool flush;
 
-	if (region->coalesced) {
-		coalesce(region, true);
-		region->vm->accel->ops->coalesce_flush(region->vm->accel);
-		region->coalesced = false;
-	}
-	if (!region->in_kernel)
+	if (region->in_kernel) {
+		unmap_in_kernel(region);
 		return;
-	ioctl(fp->vm_fd, VIREO_IO_DEL, &id);
+	}
 	lock(region);
-	fast_region_drain(region);
-	area = region->shadow;
-	memcpy(region->own_shadow, area, VIREO_SHADOW_SIZE);
-	region->shadow = region->own_shadow;
-	region->ring = NULL;
-	region->in_kernel = false;
+	flush = region->coalesced;
+	region->mapped = false;
+	coalesce(region);
 	unlock(region);
-	munmap(area, region->area_len);
+	if (flush)
+		region->vm->accel->ops->coalesce_flush(region->vm->accel);
+}
+
+void fast_region_enable(struct fast_region *region, bool enable)
+{
+	int rc;
+
+	if (region->off == !enable)
+		return;
+	region->off = !enable;
+	if (!region->in_kernel) {
+		coalesce(region);
+		return;
+	}
+	rc = enable_in_kernel(region, enable);
+	/* -ENOENT: it is being unmapped, which has not come to the lock yet. */
+	if (rc && rc != -ENOENT)
+		log_warn(region->range->name, "cannot switch the fast path: %s",
+			 strerror(-rc));
 }

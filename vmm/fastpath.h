@@ -11,7 +11,7 @@
  *
  * fast_region_init and _destroy belong to the device's realize and unrealize.
  * The bus maps and unmaps the region together with its range, with no device
- * lock held; the shadow's contents survive that.  Everything else is called
+ * lock held; the shadow's contents survive that, as does being off.  Everything else is called
  * with the device's lock (range->lock) held.
  *
  * A POST write is delivered by calling range->ops->write in the guest's order,
@@ -43,19 +43,24 @@ struct fast_region {
 	const struct vireo_rule *rules;
 	uint32_t nr_rules;
 	uint32_t ring_entries; /* 0 if no rule posts */
+	uint32_t shadow_pages; /* 0 is 1 */
 	uint64_t post_delay;   /* how long posts may wait for more, in ns */
+	/* Optional: not this one, which range->ops->write should see soon. */
+	bool (*urgent)(void *dev, const struct vireo_post *post);
 
 	/* Private to fastpath.c and fast_rules.c. */
 	struct vm *vm;
 	struct bus_range *range;
 	uint64_t rules_end;	 /* no rule covers what is at or behind this */
-	uint8_t *shadow;	 /* VIREO_SHADOW_SIZE bytes: own or mapped */
+	uint8_t *shadow;	 /* the shadow pages: own or mapped */
 	uint8_t *own_shadow;	 /* while no kernel region is mapped */
 	struct vireo_ring *ring; /* NULL while there is none */
 	size_t area_len;	 /* of the kernel's area, from shadow on */
 	uint32_t id;
+	bool off; /* decides nothing */
+	bool mapped;
 	bool in_kernel;
-	bool coalesced;
+	bool coalesced; /* KVM queues writes to some of the registers */
 	enum bus_kind bus;
 	struct loop_fd wake;	/* eventfd: the ring turned non-empty */
 	struct loop_timer poll; /* looks into KVM's coalesced ring */
@@ -63,10 +68,25 @@ struct fast_region {
 
 /* @mode: "auto", "on" (error if absent) or "off". */
 int fastpath_open(struct fastpath *fp, int kvm_vm_fd, const char *name,
-		  const char *mode, struct error *err);
+		  unsigned int vcpus, const char *mode, struct error *err);
 void fastpath_close(struct fastpath *fp);
 
-/* The shadow page starts out as zeros; @range->fast must be @region. */
+/*
+ * A vCPU (fast_vcpu.c): its thread counts exits in the page, which the module
+ * shows if it is there.
+ */
+struct fast_vcpu {
+	int fd;	   /* the module's; -1 if there is none */
+	bool runs; /* it is to be run by VIREO_VCPU_RUN on fd */
+	struct vireo_vcpu_page *page;
+};
+
+/* @kvm_fd: KVM's vCPU, which is mapped at @run.  0 or -ENOMEM. */
+int fast_vcpu_init(struct fast_vcpu *vcpu, const struct fastpath *fp,
+		   int kvm_fd, unsigned int id, void *run);
+void fast_vcpu_destroy(struct fast_vcpu *vcpu);
+
+/* The shadow pages start out as zeros; @range->fast must be @region. */
 int fast_region_init(struct fast_region *region, struct vm *vm,
 		     struct bus_range *range, struct error *err);
 void fast_region_destroy(struct fast_region *region);
@@ -76,10 +96,43 @@ int fast_region_map(struct fast_region *region, enum bus_kind bus,
 		    struct error *err);
 void fast_region_unmap(struct fast_region *region);
 
-/* Stores into the shadow page, in one access, at the rule's shadow offset. */
-static inline void fast_shadow8(struct fast_region *r, uint32_t off, uint8_t v)
+/*
+ * Switches a region off, so that each access that begins afterwards comes to
+ * the device's read or write, or on again.  A region starts out on.  The shadow
+ * pages stay; what they say counts again once the region is on.  A write that
+ * another vCPU has posted meanwhile may still come as a post.
+ */
+void fast_region_enable(struct fast_region *region, bool enable);
+
+/*
+ * Stores into the shadow pages, in one access each, at @off from their start,
+ * which is a multiple of the width.  Where a CLEAR rule, or one with a mask,
+ * covers the bytes, the guest may be changing them without the device's lock.
+ */
+#define FAST_SHADOW(bits)                                                    \
+	static inline void fast_shadow##bits(struct fast_region *r,          \
+					     uint32_t off, uint##bits##_t v) \
+	{                                                                    \
+		__atomic_store_n((uint##bits##_t *)(r->shadow + off), v,     \
+				 __ATOMIC_RELEASE);                          \
+	}
+FAST_SHADOW(8)
+FAST_SHADOW(16)
+FAST_SHADOW(32)
+FAST_SHADOW(64)
+#undef FAST_SHADOW
+
+/* Sets bits of a byte that a CLEAR rule clears, and clears some itself. */
+static inline void fast_shadow_set8(struct fast_region *r, uint32_t off,
+				    uint8_t bits)
 {
-	__atomic_store_n(&r->shadow[off], v, __ATOMIC_RELEASE);
+	__atomic_fetch_or(&r->shadow[off], bits, __ATOMIC_SEQ_CST);
+}
+
+static inline void fast_shadow_clear8(struct fast_region *r, uint32_t off,
+				      uint8_t bits)
+{
+	__atomic_fetch_and(&r->shadow[off], (uint8_t)~bits, __ATOMIC_SEQ_CST);
 }
 
 /* Delivers what the guest has posted so far; the common case is nothing. */

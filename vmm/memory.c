@@ -10,7 +10,10 @@
 
 #include "error.h"
 
-#define HUGE_PAGE (2UL << 20)
+#define HUGE_PAGE MEM_HUGE_PAGE
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1 */
+#endif
 
 static int memfd_backend_create(const struct mem_options *opt, int *out,
 				struct error *err)
@@ -150,6 +153,15 @@ void *mem_ptr(const struct mem *mem, uint64_t gpa, uint64_t len,
 				       NULL;
 	}
 	return NULL;
+}
+
+bool mem_make_huge(const struct mem *mem, uint8_t *p)
+{
+	uint8_t *page = p - (size_t)(p - mem->base) % HUGE_PAGE;
+
+	/* There must be a page table. */
+	__atomic_fetch_or(page, 0, __ATOMIC_RELAXED);
+	return !madvise(page, HUGE_PAGE, MADV_COLLAPSE);
 }
 
 int mem_read(const struct mem *mem, uint64_t gpa, void *buf, uint64_t len)

@@ -21,6 +21,8 @@ struct error;
 #define RAM_LOW_MAX 0xb0000000ULL
 #define RAM_HIGH_BASE 0x100000000ULL
 
+#define MEM_HUGE_PAGE (2ULL << 20)
+
 enum mem_pages { MEM_PAGES_4K, MEM_PAGES_THP, MEM_PAGES_HUGETLB };
 
 struct mem_options {
@@ -69,6 +71,13 @@ enum mem_prot { MEM_READ, MEM_WRITE };
  */
 void *mem_ptr(const struct mem *mem, uint64_t gpa, uint64_t len,
 	      enum mem_prot prot);
+
+/*
+ * Makes the aligned 2 MiB of RAM around @p a huge page, keeping what is there;
+ * false if the host does not.  For what is about to be filled: that is less
+ * work than 512 pages.
+ */
+bool mem_make_huge(const struct mem *mem, uint8_t *p);
 
 /* 0, or -EFAULT if the range is not RAM; then nothing was copied. */
 int mem_read(const struct mem *mem, uint64_t gpa, void *buf, uint64_t len);

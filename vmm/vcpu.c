@@ -119,7 +119,8 @@ int vcpus_create(struct vm *vm, struct error *err)
 		vm->vcpus[i].vm = vm;
 		vm->vcpus[i].id = i;
 		rc = vm->accel->ops->vcpu_create(vm->accel, i, vm->nr_vcpus,
-						 &vm->vcpus[i].accel, err);
+						 &vm->fast, &vm->vcpus[i].accel,
+						 err);
 		if (rc)
 			goto err_destroy;
 	}

@@ -60,7 +60,7 @@ int vm_create(struct vm *vm, const struct config *cfg, struct error *err)
 		goto err_accel;
 	irqs_init(&vm->irqs, vm->accel);
 	rc = fastpath_open(&vm->fast, vm->accel->ops->vm_fd(vm->accel),
-			   cfg->name, cfg->module, err);
+			   cfg->name, cfg->cpus, cfg->module, err);
 	if (rc)
 		goto err_loop;
 	log_info(NULL, "fast path: %s", vm->fast.why);

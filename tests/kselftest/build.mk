@@ -9,7 +9,8 @@ KSELFTEST_OUT := build/tests/kselftest
 KSELFTEST_HARNESS := $(KSELFTEST_OUT)/include/kselftest_harness.h
 
 # The programs that tests/kselftest/run runs, in this order.
-KSELFTEST_NAMES := info vm_create io serve lifetime debugfs
+KSELFTEST_NAMES := info vm_create io serve registers conform vcpu run_loop \
+	lifetime debugfs stats trace stress failslab
 KSELFTESTS := $(KSELFTEST_NAMES:%=$(KSELFTEST_OUT)/%)
 # Measures, tests nothing.
 KSELFTEST_TOOLS := $(KSELFTEST_OUT)/cost
@@ -35,9 +36,18 @@ $(KSELFTEST_OUT)/%.o: tests/kselftest/%.c | $(KSELFTEST_HARNESS)
 	@mkdir -p $(@D)
 	$(CC) $(KSELFTEST_CFLAGS) -c -o $@ $<
 
+# What the kernel is compared with: the VMM's interpreter, and the generator.
+KSELFTEST_CONFORM := $(patsubst %,$(KSELFTEST_OUT)/%.lib.o,tests/conform/conform \
+	tests/conform/generate vmm/fast_rules)
+$(KSELFTEST_OUT)/conform: $(KSELFTEST_CONFORM)
+
+$(KSELFTEST_OUT)/%.lib.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(KSELFTEST_CFLAGS) -Ivmm -c -o $@ $<
+
 $(KSELFTESTS) $(KSELFTEST_TOOLS): %: %.o $(KSELFTEST_LIB)
 	$(CC) $(KSELFTEST_CFLAGS) -o $@ $^
 
-.SECONDARY: $(KSELFTESTS:%=%.o) $(KSELFTEST_TOOLS:%=%.o)
+.SECONDARY: $(KSELFTESTS:%=%.o) $(KSELFTEST_TOOLS:%=%.o) $(KSELFTEST_CONFORM)
 
--include $(wildcard $(KSELFTEST_OUT)/*.d)
+-include $(wildcard $(KSELFTEST_OUT)/*.d) $(KSELFTEST_CONFORM:.o=.d)

@@ -11,12 +11,20 @@
 #include <unistd.h>
 
 #include "common.h"
+#include "guest.h"
 
 int vireo_open(void)
 {
 	int fd = open("/dev/vireo", O_RDWR | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
+}
+
+int exit_path(int dev)
+{
+	struct vireo_info info = { .size = sizeof(info) };
+
+	return ioctl(dev, VIREO_INFO, &info) ? -errno : (int)info.exit_path;
 }
 
 int kvm_vm_open(void)
@@ -35,9 +43,15 @@ int kvm_vm_open(void)
 
 int vireo_vm_open(int dev, int kvm_vm, const char *name)
 {
+	return vireo_vm_open_vcpus(dev, kvm_vm, name, GUEST_MAX_VCPUS);
+}
+
+int vireo_vm_open_vcpus(int dev, int kvm_vm, const char *name, uint32_t vcpus)
+{
 	struct vireo_vm_create create = {
 		.size = sizeof(create),
 		.kvm_fd = kvm_vm,
+		.vcpus = vcpus,
 	};
 
 	snprintf(create.name, sizeof(create.name), "%s", name);
@@ -82,9 +96,25 @@ int io_enable(int vm, uint32_t id)
 	return IOCTL(vm, VIREO_IO_ENABLE, &arg);
 }
 
+int io_disable(int vm, uint32_t id)
+{
+	struct vireo_io_id arg = {
+		.size = sizeof(arg), .flags = VIREO_IO_DISABLED, .id = id,
+	};
+
+	return IOCTL(vm, VIREO_IO_ENABLE, &arg);
+}
+
 int area_map(int vm, uint32_t id, uint32_t ring_entries, struct area *area)
 {
-	size_t size = VIREO_SHADOW_SIZE;
+	return area_map_pages(vm, id, 1, ring_entries, area);
+}
+
+int area_map_pages(int vm, uint32_t id, uint32_t shadow_pages,
+		   uint32_t ring_entries, struct area *area)
+{
+	const size_t shadow = (size_t)shadow_pages * VIREO_SHADOW_SIZE;
+	size_t size = shadow;
 	void *p;
 
 	if (ring_entries)
@@ -98,8 +128,7 @@ int area_map(int vm, uint32_t id, uint32_t ring_entries, struct area *area)
 		return -errno;
 	area->shadow = p;
 	area->ring = ring_entries ?
-			     (struct vireo_ring *)(area->shadow +
-						   VIREO_SHADOW_SIZE) : NULL;
+		(struct vireo_ring *)(area->shadow + shadow) : NULL;
 	area->size = size;
 	return 0;
 }
@@ -168,6 +197,18 @@ long long stat_value(const char *file, const char *name)
 	return value;
 }
 
+bool vm_gone(pid_t pid)
+{
+	char dir[64];
+
+	for (int i = 0; i < 200; i++) {
+		if (!stats_dir(pid, dir, sizeof(dir)))
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
 /* The n-th word of a line, in place; NULL if there are fewer. */
 static char *word(char *line, int n)
 {
@@ -226,6 +267,18 @@ int module_unload(void)
 	return syscall(SYS_delete_module, "vireo", O_NONBLOCK) ? -errno : 0;
 }
 
+int module_unload_soon(void)
+{
+	int ret = -EWOULDBLOCK;
+
+	for (int i = 0; i < 200 && ret == -EWOULDBLOCK; i++) {
+		ret = module_unload();
+		if (ret)
+			usleep(10000);
+	}
+	return ret;
+}
+
 int module_load(const char *params)
 {
 	const char *path = getenv("VIREO_KO");
@@ -236,6 +289,8 @@ int module_load(const char *params)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
+	if (!params)
+		params = getenv("VIREO_PARAMS") ?: "";
 	ret = syscall(SYS_finit_module, fd, params, 0) ? -errno : 0;
 	close(fd);
 	return ret;

@@ -21,9 +21,19 @@
 #define IOCTL(fd, cmd, arg) ({ long r_ = ioctl(fd, cmd, arg); \
 			       r_ < 0 ? -errno : r_; })
 
+/*
+ * In FIXTURE_SETUP: the harness's SKIP(return, ...) would run the test all the
+ * same.  255 is its status of a test that is skipped.
+ */
+#define SKIP_SETUP(...) SKIP(_exit(255), __VA_ARGS__)
+
 int vireo_open(void);
+/* VIREO_EXIT_PATH_*, or -errno. */
+int exit_path(int dev);
 int kvm_vm_open(void);
 int vireo_vm_open(int dev, int kvm_vm, const char *name);
+/* With counters for so many vCPUs; the other has them for all of a guest. */
+int vireo_vm_open_vcpus(int dev, int kvm_vm, const char *name, uint32_t vcpus);
 
 /* A region with one rule list; change what a test is about. */
 struct vireo_io_add io_template(uint32_t bus, uint64_t addr, uint64_t len,
@@ -32,6 +42,7 @@ struct vireo_io_add io_template(uint32_t bus, uint64_t addr, uint64_t len,
 int io_add(int vm, struct vireo_io_add *add);
 int io_del(int vm, uint32_t id);
 int io_enable(int vm, uint32_t id);
+int io_disable(int vm, uint32_t id);
 
 /* A region's area. */
 struct area {
@@ -41,6 +52,8 @@ struct area {
 };
 
 int area_map(int vm, uint32_t id, uint32_t ring_entries, struct area *area);
+int area_map_pages(int vm, uint32_t id, uint32_t shadow_pages,
+		   uint32_t ring_entries, struct area *area);
 void area_unmap(struct area *area);
 /* Takes one post; whether there was one. */
 bool ring_take(struct vireo_ring *ring, struct vireo_post *post);
@@ -53,6 +66,8 @@ uint64_t eventfd_take(int fd);
  */
 #define STATS_ROOT "/sys/kernel/debug/vireo"
 bool stats_dir(pid_t pid, char *path, size_t size);
+/* Whether the process has no VM in the statistics, soon. */
+bool vm_gone(pid_t pid);
 /* The number after a name in a file of "name value" lines, or -1. */
 long long stat_value(const char *file, const char *name);
 /* A column, named by the header, of a region's line; or -1. */
@@ -61,6 +76,9 @@ long long region_stat(const char *dir, const char *region, const char *column);
 /* Loading and unloading, straight by system call; -errno. */
 int module_refcount(void);
 int module_unload(void);
+/* References go with delayed work of the kernel: soon, not at once. */
+int module_unload_soon(void);
+/* NULL: as tests/kselftest/run loads it. */
 int module_load(const char *params);
 
 #endif

@@ -59,12 +59,21 @@ int main(void)
 		  .flags = VIREO_RULE_WRITE_DROP },
 		{ .type = VIREO_RULE_EVENT, .offset = 8, .len = 4, .fd = event },
 		{ .type = VIREO_RULE_POST, .offset = 12, .len = 4 },
+		{ .type = VIREO_RULE_CLOCK, .offset = 20, .len = 4,
+		  .value = 3579545, .mask = 0xffffff },
+		{ .type = VIREO_RULE_CLEAR, .offset = 24, .len = 1, .fd = -1,
+		  .flags = VIREO_RULE_READ_CLEAR },
+		{ .type = VIREO_RULE_INDEXED, .offset = 28, .len = 4,
+		  .index_mask = 0xfc },
+		{ .type = VIREO_RULE_SHADOW, .offset = 32, .len = 1,
+		  .flags = VIREO_RULE_WRITE_THROUGH, .mask = 0x7f },
 	};
-	struct vireo_io_add add = io_template(VIREO_BUS_PIO, 0x500, 32, rules, 4);
+	struct vireo_io_add add = io_template(VIREO_BUS_PIO, 0x500, 64, rules,
+					      ARRAY_LEN(rules));
 
 	ret = guest_create(&guest, 1);
 	vm = vireo_vm_open(dev, guest.vm, "cost");
-	if (ret || dev < 0 || vm < 0) {
+	if (ret || dev < 0 || vm < 0 || guest_attach(&guest, dev, vm)) {
 		fprintf(stderr, "cost: no guest or no /dev/vireo\n");
 		return 4;
 	}
@@ -79,7 +88,11 @@ int main(void)
 
 	measure("pio_read_shadow", GUEST_IN, 1, 0x500);
 	measure("pio_read_const", GUEST_IN, 4, 0x504);
+	measure("pio_read_clock", GUEST_IN, 4, 0x514);
+	measure("pio_read_clear", GUEST_IN, 1, 0x518);
+	measure("pio_read_indexed", GUEST_IN, 4, 0x51c);
 	measure("pio_write_shadow", GUEST_OUT, 1, 0x500);
+	measure("pio_write_bits", GUEST_OUT, 1, 0x520);
 	measure("pio_write_drop", GUEST_OUT, 1, 0x504);
 	measure("pio_write_event", GUEST_OUT, 1, 0x508);
 	measure("pio_write_post", GUEST_OUT, 1, 0x50c);

@@ -37,16 +37,17 @@ FIXTURE_SETUP(debugfs)
 	int ret;
 
 	if (access(STATS_ROOT, F_OK))
-		SKIP(return, "debugfs is not mounted");
+		SKIP_SETUP("debugfs is not mounted");
 	self->g = mmap(NULL, sizeof(*self->g), PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ret = guest_create(self->g, 1);
 	if (ret)
-		SKIP(return, "no guest: %s", strerror(-ret));
+		SKIP_SETUP("no guest: %s", strerror(-ret));
 	self->dev = vireo_open();
 	ASSERT_GE(self->dev, 0);
 	self->vm = vireo_vm_open(self->dev, self->g->vm, "a machine");
 	ASSERT_GE(self->vm, 0);
+	ASSERT_EQ(guest_attach(self->g, self->dev, self->vm), 0);
 	self->event = eventfd(0, EFD_NONBLOCK);
 	rules[3].fd = self->event;
 
@@ -56,7 +57,7 @@ FIXTURE_SETUP(debugfs)
 	add.ring_fd = self->event;
 	self->id = io_add(self->vm, &add);
 	if (self->id == -EOPNOTSUPP)
-		SKIP(return, "the exit path is off");
+		SKIP_SETUP("the exit path is off");
 	ASSERT_GE(self->id, 0);
 
 	add = io_template(VIREO_BUS_MMIO, MMIO, 4096, &rules[1], 1);
@@ -112,12 +113,17 @@ TEST_F(debugfs, regions)
 	EXPECT_REGION(4, "ports", "writes_passed");
 	EXPECT_REGION(2, "ports", "ring_full");
 	EXPECT_REGION(1, "ports", "ring_signals");
+	EXPECT_REGION(3, "ports", "no_rule");
+	EXPECT_REGION(0, "ports", "off");
+	EXPECT_REGION(2, "ports", "ring_peak");
+	EXPECT_REGION(2, "ports", "ring_entries");
 	EXPECT_REGION(self->id, "ports", "id");
 	EXPECT_REGION(0, "memory", "reads");
 
 	/* A region that is disabled passes all up. */
 	guest_access(self->g, GUEST_READ, 1, MMIO, 0, NULL);
 	EXPECT_REGION(1, "memory", "reads_passed");
+	EXPECT_REGION(1, "memory", "off");
 }
 
 TEST_F(debugfs, exits_of_a_vm)
@@ -145,6 +151,68 @@ TEST_F(debugfs, exits_of_a_vm)
 	}
 }
 
+/* The sum of the buckets below a heading of a file of histograms, or -1. */
+static long long histogram(const char *file, const char *heading)
+{
+	unsigned long long lo, hi, n, end = 0;
+	long long sum = -1;
+	char line[256];
+	FILE *f = fopen(file, "r");
+
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = 0;
+		if (line[0] != '[') {
+			if (sum >= 0)
+				break;
+			if (!strcmp(line, heading))
+				sum = 0;
+		} else if (sum >= 0) {
+			/* Buckets go up, do not overlap, and are not empty. */
+			if (sscanf(line, "[%llu, %llu) %llu", &lo, &hi, &n) != 3 ||
+			    lo < end || hi < lo || !n) {
+				sum = -2;
+				break;
+			}
+			end = hi;
+			sum += n;
+		}
+	}
+	fclose(f);
+	return sum;
+}
+
+TEST_F(debugfs, latency)
+{
+	char path[128], heading[64];
+
+	use_ports(self->g);
+	snprintf(path, sizeof(path), "%s/latency", self->dir);
+	EXPECT_EQ(histogram(path, "served_time:"), 9);
+	EXPECT_EQ(histogram(path, "user_time:"), 0);
+	snprintf(heading, sizeof(heading), "served_time %d ports:", self->id);
+	EXPECT_EQ(histogram(path, heading), 9);
+	snprintf(heading, sizeof(heading), "served_time %d memory:",
+		 self->id + 1);
+	EXPECT_EQ(histogram(path, heading), 0);
+	snprintf(path, sizeof(path), "%s/vcpu0/latency", self->dir);
+	EXPECT_EQ(histogram(path, "served_time:"), 9);
+	snprintf(path, sizeof(path), "%s/vcpu1/latency", self->dir);
+	EXPECT_EQ(histogram(path, "served_time:"), 0);
+}
+
+TEST_F(debugfs, exits_of_a_vcpu)
+{
+	use_ports(self->g);
+	EXPECT_EQ(VM_STAT("vcpu0/exits", "pio_read_served"), 5);
+	EXPECT_EQ(VM_STAT("vcpu0/exits", "pio_write_passed"), 4);
+	EXPECT_EQ(VM_STAT("vcpu0/exits", "pio_write_ring_full"), 2);
+	EXPECT_EQ(VM_STAT("vcpu0/exits", "user"), 0);
+	EXPECT_EQ(VM_STAT("vcpu1/exits", "served"), 0);
+	EXPECT_EQ(VM_STAT("vcpu4/exits", "served"), -1);
+}
+
 TEST_F(debugfs, totals_survive_a_vm)
 {
 	long long before = stat_value(STATS_ROOT "/exits", "served");
@@ -170,6 +238,8 @@ TEST_F(debugfs, info)
 	fclose(f);
 
 	EXPECT_EQ(VM_STAT("info", "pid"), getpid());
+	EXPECT_EQ(VM_STAT("info", "vcpus"), GUEST_MAX_VCPUS);
+	EXPECT_GT(VM_STAT("info", "tsc_khz"), 0);
 	EXPECT_EQ(VM_STAT("info", "regions"), 2);
 	EXPECT_EQ(VM_STAT("info", "area_bytes"), 3 * 4096);
 	ASSERT_EQ(io_del(self->vm, self->id), 0);
@@ -182,7 +252,7 @@ TEST_F(debugfs, files_are_read_only)
 {
 	static const char *const files[] = {
 		STATS_ROOT "/version", STATS_ROOT "/exits", "info", "exits",
-		"regions",
+		"regions", "latency", "vcpu0/exits", "vcpu0/latency",
 	};
 	char path[300];
 	struct stat st;

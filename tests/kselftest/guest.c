@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "common.h"
 #include "guest.h"
 
 /* Guest-physical layout. */
@@ -37,6 +38,14 @@ asm(".pushsection .rodata\n"
     ".endm\n"
     ".macro wr kind, insn:vararg\n"
     "	body \\kind, \\insn\n"
+    "	jmp 2f\n"
+    ".endm\n"
+    ".macro str kind, from, to, insn:vararg\n"
+    "\\kind: mov %rsi, %r8\n"
+    "	mov \\from, %rsi\n"
+    "	mov \\to, %rdi\n"
+    "	rep \\insn\n"
+    "	mov %r8, %rsi\n"
     "	jmp 2f\n"
     ".endm\n"
     "guest_code:\n"
@@ -70,13 +79,24 @@ asm(".pushsection .rodata\n"
     "wr g_write2, mov %bx, (%rdx)\n"
     "wr g_write4, mov %ebx, (%rdx)\n"
     "wr g_write8, mov %rbx, (%rdx)\n"
-    "g_outs1: mov %rsi, %r8\n"
-    "	mov %rbx, %rsi\n"
-    "	rep outsb\n"
-    "	mov %r8, %rsi\n"
-    "	jmp 2f\n"
-    "g_ins1: mov %rbx, %rdi\n"
-    "	rep insb\n"
+    "str g_outs1, %rbx, %rdi, outsb\n"
+    "str g_outs2, %rbx, %rdi, outsw\n"
+    "str g_outs4, %rbx, %rdi, outsl\n"
+    "str g_ins1, %rsi, %rbx, insb\n"
+    "str g_ins2, %rsi, %rbx, insw\n"
+    "str g_ins4, %rsi, %rbx, insl\n"
+    "str g_store1, %rbx, %rdx, movsb\n"
+    "str g_store2, %rbx, %rdx, movsw\n"
+    "str g_store4, %rbx, %rdx, movsl\n"
+    "str g_store8, %rbx, %rdx, movsq\n"
+    "str g_load1, %rdx, %rbx, movsb\n"
+    "str g_load2, %rdx, %rbx, movsw\n"
+    "str g_load4, %rdx, %rbx, movsl\n"
+    "str g_load8, %rdx, %rbx, movsq\n"
+    "wr g_add1, addb %bl, (%rdx)\n"
+    "wr g_add2, addw %bx, (%rdx)\n"
+    "wr g_add4, addl %ebx, (%rdx)\n"
+    "wr g_add8, addq %rbx, (%rdx)\n"
     "2:	add $24, %rsi\n"
     "	jmp 1b\n"
     ".balign 4\n"
@@ -85,9 +105,12 @@ asm(".pushsection .rodata\n"
     "	.long g_out1 - 9b, g_out2 - 9b, g_out4 - 9b, 0\n"
     "	.long g_read1 - 9b, g_read2 - 9b, g_read4 - 9b, g_read8 - 9b\n"
     "	.long g_write1 - 9b, g_write2 - 9b, g_write4 - 9b, g_write8 - 9b\n"
-    "	.long g_outs1 - 9b, 0, 0, 0\n"
-    "	.long g_ins1 - 9b, 0, 0, 0\n"
-    "	.long g_again - 9b\n"
+    "	.long g_outs1 - 9b, g_outs2 - 9b, g_outs4 - 9b, 0\n"
+    "	.long g_ins1 - 9b, g_ins2 - 9b, g_ins4 - 9b, 0\n"
+    "	.long g_again - 9b, 0, 0, 0\n"
+    "	.long g_store1 - 9b, g_store2 - 9b, g_store4 - 9b, g_store8 - 9b\n"
+    "	.long g_load1 - 9b, g_load2 - 9b, g_load4 - 9b, g_load8 - 9b\n"
+    "	.long g_add1 - 9b, g_add2 - 9b, g_add4 - 9b, g_add8 - 9b\n"
     "guest_code_end:\n"
     ".popsection\n");
 
@@ -151,6 +174,7 @@ static int add_vcpu(struct guest *g, int kvm)
 		close(g->vcpu[i]);
 		return ret;
 	}
+	g->runner[i] = g->vcpu[i];
 	g->nr_vcpus++;
 	ret = set_cpuid(kvm, g->vcpu[i]);
 	return ret ? ret : set_registers(g->vcpu[i]);
@@ -174,6 +198,7 @@ int guest_create(struct guest *g, int nr_vcpus)
 
 	memset(g, 0, sizeof(*g));
 	g->vm = -1;
+	g->run_cmd = KVM_RUN;
 	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (kvm < 0)
 		return -errno;
@@ -200,6 +225,8 @@ void guest_destroy(struct guest *g)
 
 	for (i = 0; i < g->nr_vcpus; i++) {
 		munmap(g->run[i], g->run_size);
+		if (g->runner[i] != g->vcpu[i])
+			close(g->runner[i]);
 		close(g->vcpu[i]);
 	}
 	if (g->vm >= 0)
@@ -207,7 +234,35 @@ void guest_destroy(struct guest *g)
 	munmap(g->mem, GUEST_MEM);
 }
 
-static struct guest_op *script(struct guest *g, int vcpu)
+int guest_vcpu_create(struct guest *g, int vm, int vcpu)
+{
+	struct vireo_vcpu_create create = {
+		.size = sizeof(create),
+		.vcpu_fd = g->vcpu[vcpu],
+		.id = vcpu,
+		.run = (uintptr_t)g->run[vcpu],
+	};
+
+	return IOCTL(vm, VIREO_VCPU_CREATE, &create);
+}
+
+int guest_attach(struct guest *g, int dev, int vm)
+{
+	int i, fd, path = exit_path(dev);
+
+	if (path != VIREO_EXIT_PATH_RUN)
+		return path < 0 ? path : 0;
+	for (i = 0; i < g->nr_vcpus; i++) {
+		fd = guest_vcpu_create(g, vm, i);
+		if (fd < 0)
+			return fd;
+		g->runner[i] = fd;
+	}
+	g->run_cmd = VIREO_VCPU_RUN;
+	return 0;
+}
+
+struct guest_op *guest_script(struct guest *g, int vcpu)
 {
 	return (struct guest_op *)(g->mem + SCRIPT(vcpu));
 }
@@ -219,7 +274,7 @@ struct guest_op *guest_add(struct guest *g, int vcpu, enum guest_kind kind,
 
 	if (g->nr_ops[vcpu] == GUEST_MAX_OPS)
 		abort();
-	op = script(g, vcpu) + g->nr_ops[vcpu]++;
+	op = guest_script(g, vcpu) + g->nr_ops[vcpu]++;
 	op->code = kind * 4 + __builtin_ctz(width);
 	op->repeat = 1;
 	op->addr = kind == GUEST_AGAIN ? SCRIPT(vcpu) : addr;
@@ -278,32 +333,46 @@ static void serve_mmio(struct guest *g, int vcpu)
 	log_exit(g, &e);
 }
 
-int guest_run(struct guest *g, int vcpu)
+int guest_restart(struct guest *g, int vcpu)
 {
 	struct kvm_regs regs = {
 		.rip = CODE, .rsi = SCRIPT(vcpu), .rflags = 2,
 	};
 
+	return ioctl(g->vcpu[vcpu], KVM_SET_REGS, &regs) ? -errno : 0;
+}
+
+int guest_serve(struct guest *g, int vcpu)
+{
+	switch (g->run[vcpu]->exit_reason) {
+	case KVM_EXIT_IO:
+		serve_io(g, vcpu);
+		return 0;
+	case KVM_EXIT_MMIO:
+		serve_mmio(g, vcpu);
+		return 0;
+	}
+	return -EPROTO;
+}
+
+int guest_run(struct guest *g, int vcpu)
+{
+	int ret;
+
 	if (!g->nr_ops[vcpu])
 		return 0;
-	if (ioctl(g->vcpu[vcpu], KVM_SET_REGS, &regs))
-		return -errno;
-	for (;;) {
-		if (ioctl(g->vcpu[vcpu], KVM_RUN, 0))
-			return -errno;
-		switch (g->run[vcpu]->exit_reason) {
-		case KVM_EXIT_IO:
-			serve_io(g, vcpu);
-			break;
-		case KVM_EXIT_MMIO:
-			serve_mmio(g, vcpu);
-			break;
-		case KVM_EXIT_HLT:
-			return 0;
-		default:
-			return -EPROTO;
+	ret = guest_restart(g, vcpu);
+	while (!ret) {
+		if (ioctl(g->runner[vcpu], g->run_cmd, 0)) {
+			/* The module's bound on served accesses. */
+			ret = errno == EAGAIN ? 0 : -errno;
+			continue;
 		}
+		if (g->run[vcpu]->exit_reason == KVM_EXIT_HLT)
+			break;
+		ret = guest_serve(g, vcpu);
 	}
+	return ret;
 }
 
 uint64_t guest_access(struct guest *g, enum guest_kind kind, int width,

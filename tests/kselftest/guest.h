@@ -32,6 +32,9 @@ enum guest_kind {
 	GUEST_OUTS,	/* rep outs, repeat items from guest address data */
 	GUEST_INS,	/* rep ins, repeat items to guest address data */
 	GUEST_AGAIN,	/* start over */
+	GUEST_STORE,	/* memory: rep movs from guest address data */
+	GUEST_LOAD,	/* memory: rep movs to guest address data */
+	GUEST_ADD,	/* memory: reads, adds data, writes */
 };
 
 /* One step; data is what to write, or what was read. */
@@ -57,6 +60,9 @@ struct guest {
 	int vm;
 	int nr_vcpus;
 	int vcpu[GUEST_MAX_VCPUS];
+	/* What runs each: KVM's descriptor, or the module's once attached. */
+	int runner[GUEST_MAX_VCPUS];
+	unsigned long run_cmd;
 	struct kvm_run *run[GUEST_MAX_VCPUS];
 	int nr_ops[GUEST_MAX_VCPUS];
 	uint8_t *mem;
@@ -73,11 +79,25 @@ struct guest {
 int guest_create(struct guest *g, int nr_vcpus);
 void guest_destroy(struct guest *g);
 
+/*
+ * Runs the vCPUs by VIREO_VCPU_RUN from now on, if exits are served so; @dev is
+ * /dev/vireo, @vm its object of this guest.  0 or -errno.
+ */
+int guest_attach(struct guest *g, int dev, int vm);
+/* The module's descriptor of a vCPU, or -errno; the caller closes it. */
+int guest_vcpu_create(struct guest *g, int vm, int vcpu);
+
 /* Adds a step to the script of a vCPU; where its result will be. */
 struct guest_op *guest_add(struct guest *g, int vcpu, enum guest_kind kind,
 			   int width, uint64_t addr, uint64_t data);
+/* The script of a vCPU, in guest memory. */
+struct guest_op *guest_script(struct guest *g, int vcpu);
+/* Puts a vCPU at the start of its script; 0 or -errno. */
+int guest_restart(struct guest *g, int vcpu);
 /* Runs the script from the start until it halts; 0 or -errno. */
 int guest_run(struct guest *g, int vcpu);
+/* Logs the access that a vCPU exited with, and serves it; 0 or -EPROTO. */
+int guest_serve(struct guest *g, int vcpu);
 /* Forgets scripts and exits. */
 void guest_reset(struct guest *g);
 

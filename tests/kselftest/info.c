@@ -35,7 +35,10 @@ TEST_F(info, fills_everything)
 	EXPECT_EQ(info.caps, VIREO_CAP_RULE_SHADOW | VIREO_CAP_RULE_CONST |
 				     VIREO_CAP_RULE_POST |
 				     VIREO_CAP_RULE_EVENT |
-				     VIREO_CAP_RULE_INDEXED);
+				     VIREO_CAP_RULE_INDEXED |
+				     VIREO_CAP_RULE_CLOCK |
+				     VIREO_CAP_RULE_CLEAR | VIREO_CAP_STATS |
+				     VIREO_CAP_VCPU);
 	EXPECT_GE(info.max_regions, 64);
 	EXPECT_GE(info.max_rules, 16);
 	EXPECT_GE(info.max_ring, 1024);

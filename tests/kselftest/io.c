@@ -27,12 +27,12 @@ FIXTURE_SETUP(io)
 
 	self->kvm_vm = kvm_vm_open();
 	if (self->kvm_vm < 0)
-		SKIP(return, "no KVM: %s", strerror(-self->kvm_vm));
+		SKIP_SETUP("no KVM: %s", strerror(-self->kvm_vm));
 	self->dev = vireo_open();
 	ASSERT_GE(self->dev, 0);
 	ASSERT_EQ(IOCTL(self->dev, VIREO_INFO, &info), 0);
 	if (info.exit_path == VIREO_EXIT_PATH_OFF)
-		SKIP(return, "the exit path is off: %s", info.why);
+		SKIP_SETUP("the exit path is off: %s", info.why);
 	self->vm = vireo_vm_open(self->dev, self->kvm_vm, "io");
 	ASSERT_GE(self->vm, 0);
 	self->event = eventfd(0, EFD_NONBLOCK);
@@ -79,7 +79,7 @@ TEST_F(io, region_fields)
 	EXPECT_REFUSED(-EINVAL, self->add.flags, 2);
 	EXPECT_REFUSED(-EINVAL, self->add.flags, 0x80000000);
 	EXPECT_REFUSED(-EINVAL, self->add.bus, 2);
-	EXPECT_REFUSED(-EINVAL, self->add.reserved, 1);
+	EXPECT_REFUSED(-EINVAL, self->add.shadow_pages, 17);
 	EXPECT_REFUSED(-EINVAL, self->add.nr_rules, 0);
 	EXPECT_REFUSED(-EINVAL, self->add.nr_rules, 0xffffffff);
 	EXPECT_REFUSED(-EINVAL, self->add.len, 0);
@@ -118,7 +118,7 @@ TEST_F(io, region_limits)
 TEST_F(io, rule_fields)
 {
 	EXPECT_REFUSED(-EINVAL, self->rule.type, 0);
-	EXPECT_REFUSED(-EINVAL, self->rule.type, 6);
+	EXPECT_REFUSED(-EINVAL, self->rule.type, 8);
 	EXPECT_REFUSED(-EINVAL, self->rule.type, 255);
 	EXPECT_REFUSED(-EINVAL, self->rule.widths, 16);
 	EXPECT_REFUSED(-EINVAL, self->rule.flags, VIREO_RULE_READ_SHADOW);
@@ -139,6 +139,17 @@ TEST_F(io, rule_fields)
 	EXPECT_REFUSED(-EINVAL, self->rule.reserved[0], 1);
 	EXPECT_REFUSED(-EINVAL, self->rule.reserved[2], 1);
 	EXPECT_REFUSED(-EINVAL, self->rule.index_mask, 1);
+	EXPECT_REFUSED(-EINVAL, self->rule.flags, VIREO_RULE_READ_CLEAR);
+
+	self->rule.flags = VIREO_RULE_WRITE_THROUGH;
+	self->rule.mask = 0xff;
+	EXPECT_REFUSED(-EINVAL, self->rule.flags, VIREO_RULE_WRITE_DROP);
+	EXPECT_REFUSED(-EINVAL, self->rule.value, 1);
+	self->add.len = 9;
+	EXPECT_REFUSED(-EINVAL, self->rule.len, 9);
+	self->add.len = 8;
+	self->rule.flags = 0;
+	self->rule.mask = 0;
 
 	self->rule.type = VIREO_RULE_CONST;
 	EXPECT_REFUSED(-EINVAL, self->rule.flags, VIREO_RULE_WRITE_THROUGH);
@@ -171,6 +182,73 @@ TEST_F(io, rule_fields)
 	EXPECT_GE(ADD(), 0);
 }
 
+TEST_F(io, clock_fields)
+{
+	self->rule.type = VIREO_RULE_CLOCK;
+	EXPECT_EQ(ADD(), -EINVAL);	/* neither frequency nor mask */
+	self->rule.value = 999999999;
+	self->rule.mask = 1;
+	EXPECT_REFUSED(-EINVAL, self->rule.value, 0);
+	EXPECT_REFUSED(-EINVAL, self->rule.value, 1000000000);
+	EXPECT_REFUSED(-EINVAL, self->rule.mask, 0);
+	EXPECT_REFUSED(-EINVAL, self->rule.shadow, 4);
+	EXPECT_REFUSED(-EINVAL, self->rule.shadow, 4096);
+	EXPECT_REFUSED(-EINVAL, self->rule.fd, self->event);
+	EXPECT_REFUSED(-EINVAL, self->rule.index, 4);
+	EXPECT_REFUSED(-EINVAL, self->rule.index_mask, 1);
+	EXPECT_REFUSED(-EINVAL, self->rule.flags, VIREO_RULE_WRITE_THROUGH);
+	EXPECT_REFUSED(-EINVAL, self->rule.flags, VIREO_RULE_READ_CLEAR);
+	self->add.len = 9;
+	EXPECT_REFUSED(-EINVAL, self->rule.len, 9);
+	self->rule.flags = VIREO_RULE_WRITE_DROP;
+	/* The eight bytes of what is added must fit, the access need not. */
+	self->rule.len = 1;
+	self->rule.shadow = 4088;
+	EXPECT_GE(ADD(), 0);
+}
+
+TEST_F(io, clear_fields)
+{
+	self->rule.type = VIREO_RULE_CLEAR;
+	self->rule.flags = VIREO_RULE_READ_CLEAR | VIREO_RULE_WRITE_ONE_CLEAR;
+	self->rule.fd = -1;
+	EXPECT_REFUSED(-EINVAL, self->rule.shadow, 4);
+	EXPECT_REFUSED(-EINVAL, self->rule.shadow, 4096);
+	EXPECT_REFUSED(-EINVAL, self->rule.value, 1);
+	EXPECT_REFUSED(-EINVAL, self->rule.mask, 1);
+	EXPECT_REFUSED(-EINVAL, self->rule.index, 4);
+	EXPECT_REFUSED(-EINVAL, self->rule.index_mask, 1);
+	EXPECT_REFUSED(-EINVAL, self->rule.flags, VIREO_RULE_WRITE_DROP);
+	EXPECT_REFUSED(-EBADF, self->rule.fd, -2);
+	EXPECT_REFUSED(-EBADF, self->rule.fd, self->dev);
+	EXPECT_REFUSED(-EBADF, self->rule.fd, 12345);
+	self->rule.shadow = 4088;
+	EXPECT_GE(ADD(), 0);
+	self->add.addr += 8;
+	self->rule.fd = self->event;
+	EXPECT_GE(ADD(), 0);
+}
+
+TEST_F(io, shadow_pages)
+{
+	struct area a;
+	int id;
+
+	self->add.shadow_pages = VIREO_MAX_SHADOW_PAGES;
+	self->rule.shadow = VIREO_MAX_SHADOW_PAGES * VIREO_SHADOW_SIZE - 8;
+	EXPECT_REFUSED(-EINVAL, self->rule.shadow, self->rule.shadow + 1);
+	EXPECT_REFUSED(-EINVAL, self->add.shadow_pages,
+		       VIREO_MAX_SHADOW_PAGES - 1);
+	EXPECT_REFUSED(-EINVAL, self->add.shadow_pages, 0xffffffff);
+	id = ADD();
+	ASSERT_GE(id, 0);
+	ASSERT_EQ(area_map_pages(self->vm, id, VIREO_MAX_SHADOW_PAGES, 0, &a),
+		  0);
+	area_unmap(&a);
+	EXPECT_EQ(area_map_pages(self->vm, id, VIREO_MAX_SHADOW_PAGES + 1, 0,
+				 &a), -ENXIO);
+}
+
 TEST_F(io, rules_beyond_the_shadow_page)
 {
 	/* A region may be longer than the page as long as no rule is. */
@@ -199,6 +277,7 @@ TEST_F(io, ring_fields)
 	EXPECT_REFUSED(-EINVAL, self->rule.shadow, 1);
 	EXPECT_REFUSED(-EINVAL, self->rule.value, 1);
 	EXPECT_REFUSED(-EINVAL, self->rule.flags, VIREO_RULE_WRITE_DROP);
+	EXPECT_REFUSED(-EINVAL, self->rule.mask, 1);
 	EXPECT_REFUSED(-EINVAL, self->add.ring_entries, 0);
 	EXPECT_REFUSED(-EINVAL, self->add.ring_entries, 15);
 	EXPECT_REFUSED(-EINVAL, self->add.ring_entries, 0x80000000);
@@ -249,6 +328,8 @@ TEST_F(io, kvm_bus_is_full)
 	int vms[8], n = 0, ret = 0;
 	unsigned int i;
 
+	if (exit_path(self->dev) != VIREO_EXIT_PATH_BUS)
+		SKIP(return, "regions are not on KVM's bus");
 	self->rule.len = 1;
 	self->add.len = 1;
 	for (i = 0; i < 2048 && ret >= 0; i++) {
@@ -302,9 +383,14 @@ TEST_F(io, id_cannot_be_written)
 
 TEST_F(io, ids)
 {
-	struct vireo_io_id arg = { .size = sizeof(arg), .flags = 1 };
+	struct vireo_io_id arg = { .size = sizeof(arg) };
 
 	arg.id = ADD();
+	arg.flags = VIREO_IO_DISABLED;
+	EXPECT_EQ(IOCTL(self->vm, VIREO_IO_DEL, &arg), -EINVAL);
+	EXPECT_EQ(IOCTL(self->vm, VIREO_IO_ENABLE, &arg), 0);
+	EXPECT_EQ(IOCTL(self->vm, VIREO_IO_ENABLE, &arg), 0);
+	arg.flags = 2;
 	EXPECT_EQ(IOCTL(self->vm, VIREO_IO_DEL, &arg), -EINVAL);
 	EXPECT_EQ(IOCTL(self->vm, VIREO_IO_ENABLE, &arg), -EINVAL);
 	arg.flags = 0;
@@ -345,7 +431,7 @@ TEST_F(io, mmap_checks)
 {
 	const int rw = PROT_READ | PROT_WRITE;
 	uint64_t at;
-	int id;
+	int id, ret;
 
 	self->rule.type = VIREO_RULE_POST;
 	self->add.ring_entries = 256;	/* 128 + 4096 bytes: two pages */
@@ -363,7 +449,9 @@ TEST_F(io, mmap_checks)
 		  -ENXIO);
 	EXPECT_EQ(MMAP(4096, rw, MAP_SHARED, 1ULL << 62), -ENXIO);
 	EXPECT_EQ(MMAP(4096, rw, MAP_PRIVATE, at), -EINVAL);
-	EXPECT_EQ(MMAP(4096, PROT_READ | PROT_EXEC, MAP_SHARED, at), -EINVAL);
+	/* Newer kernels refuse code of such files before the module can. */
+	ret = MMAP(4096, PROT_READ | PROT_EXEC, MAP_SHARED, at);
+	EXPECT_TRUE(ret == -EINVAL || ret == -EPERM);
 }
 
 TEST_F(io, mapping_rules)

@@ -42,6 +42,9 @@ static int host_open(struct host *h, int vcpus)
 		return ret;
 	h->dev = vireo_open();
 	h->vm = vireo_vm_open(h->dev, h->g.vm, "lifetime");
+	ret = guest_attach(&h->g, h->dev, h->vm);
+	if (ret)
+		return ret;
 	h->event = eventfd(0, EFD_NONBLOCK);
 	add.ring_entries = 64;
 	add.ring_fd = h->event;
@@ -75,19 +78,6 @@ static void *run_vcpu(void *arg)
 	return (void *)(intptr_t)guest_run(&job->h->g, job->vcpu);
 }
 
-/* Whether the process has no VM in the statistics, soon. */
-static bool gone(pid_t pid)
-{
-	char dir[64];
-
-	for (int i = 0; i < 200; i++) {
-		if (!stats_dir(pid, dir, sizeof(dir)))
-			return true;
-		usleep(10000);
-	}
-	return false;
-}
-
 FIXTURE(lifetime)
 {
 	struct host *h;
@@ -100,7 +90,7 @@ FIXTURE_SETUP(lifetime)
 	self->h = host_new();
 	ret = host_open(self->h, 2);
 	if (ret == -EOPNOTSUPP || ret == -ENOENT || ret == -ENODEV)
-		SKIP(return, "no guest: %s", strerror(-ret));
+		SKIP_SETUP("no guest: %s", strerror(-ret));
 	ASSERT_EQ(ret, 0);
 }
 
@@ -122,7 +112,7 @@ TEST_F(lifetime, kvm_descriptor_closed_first)
 	guest_access(&h->g, GUEST_IN, 1, PORT, 0, &passed);
 	EXPECT_TRUE(passed);
 	EXPECT_EQ(close(h->vm), 0);
-	EXPECT_TRUE(gone(getpid()));
+	EXPECT_TRUE(vm_gone(getpid()));
 	guest_access(&h->g, GUEST_IN, 1, PORT, 0, &passed);
 	EXPECT_TRUE(passed);
 	guest_destroy(&h->g);
@@ -139,7 +129,7 @@ TEST_F(lifetime, all_of_kvm_closed_first)
 	EXPECT_GE(io_add(h->vm, &add), 0);
 	EXPECT_EQ(io_del(h->vm, h->id), 0);
 	EXPECT_EQ(close(h->vm), 0);
-	EXPECT_TRUE(gone(getpid()));
+	EXPECT_TRUE(vm_gone(getpid()));
 }
 
 TEST_F(lifetime, vm_descriptor_closed_first)
@@ -148,7 +138,7 @@ TEST_F(lifetime, vm_descriptor_closed_first)
 	bool passed;
 
 	EXPECT_EQ(close(h->vm), 0);
-	EXPECT_TRUE(gone(getpid()));
+	EXPECT_TRUE(vm_gone(getpid()));
 	guest_access(&h->g, GUEST_IN, 1, PORT, 0, &passed);
 	EXPECT_TRUE(passed);
 	guest_destroy(&h->g);
@@ -162,7 +152,7 @@ TEST_F(lifetime, closing_undoes_in_spite_of_a_mapping)
 
 	ASSERT_EQ(area_map(h->vm, h->id, 64, &a), 0);
 	EXPECT_EQ(close(h->vm), 0);
-	EXPECT_TRUE(gone(getpid()));
+	EXPECT_TRUE(vm_gone(getpid()));
 	guest_access(&h->g, GUEST_IN, 1, PORT, 0, &passed);
 	EXPECT_TRUE(passed);
 	a.shadow[0] = 1;
@@ -219,7 +209,7 @@ TEST_F(lifetime, closed_under_a_running_guest)
 	ASSERT_EQ(pthread_create(&t, NULL, run_vcpu, &job), 0);
 	usleep(20000);
 	EXPECT_EQ(close(h->vm), 0);
-	EXPECT_TRUE(gone(getpid()));
+	EXPECT_TRUE(vm_gone(getpid()));
 	usleep(20000);
 }
 
@@ -259,7 +249,7 @@ TEST_F_TIMEOUT(lifetime, killed_under_a_running_guest, 120)
 		EXPECT_TRUE(stats_dir(pid, dir, sizeof(dir)));
 		ASSERT_EQ(kill(pid, SIGKILL), 0);
 		ASSERT_EQ(waitpid(pid, NULL, 0), pid);
-		EXPECT_TRUE(gone(pid));
+		EXPECT_TRUE(vm_gone(pid));
 	}
 }
 
@@ -285,13 +275,13 @@ TEST_F(lifetime, fork_shares)
 	}
 	close(h->vm);
 	/* The child's copy keeps it. */
-	EXPECT_FALSE(gone(getpid()));
+	EXPECT_FALSE(vm_gone(getpid()));
 	close(fds[0]);
 	close(fds[1]);
 	ASSERT_EQ(waitpid(pid, &status, 0), pid);
 	EXPECT_EQ(status, 0);
 	EXPECT_EQ(a.shadow[0], 0x31);
-	EXPECT_TRUE(gone(getpid()));
+	EXPECT_TRUE(vm_gone(getpid()));
 }
 
 static int send_fd(int sock, int fd)
@@ -352,7 +342,7 @@ TEST_F(lifetime, passed_over_a_socket)
 	close(h->vm);
 	ASSERT_EQ(waitpid(pid, &status, 0), pid);
 	EXPECT_EQ(status, 0);
-	EXPECT_TRUE(gone(getpid()));
+	EXPECT_TRUE(vm_gone(getpid()));
 }
 
 TEST_F(lifetime, in_flight_on_a_socket)
@@ -364,10 +354,10 @@ TEST_F(lifetime, in_flight_on_a_socket)
 	ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, sock), 0);
 	ASSERT_EQ(send_fd(sock[0], h->vm), 0);
 	close(h->vm);
-	EXPECT_FALSE(gone(getpid()));
+	EXPECT_FALSE(vm_gone(getpid()));
 	close(sock[0]);
 	close(sock[1]);
-	EXPECT_TRUE(gone(getpid()));
+	EXPECT_TRUE(vm_gone(getpid()));
 }
 
 /* The tests of unloading need a module that nobody else uses. */
@@ -377,19 +367,6 @@ TEST_F(lifetime, in_flight_on_a_socket)
 	if (module_refcount() != 0)					\
 		SKIP(return, "the module is in use by others");		\
 } while (0)
-
-/* References go with delayed work of the kernel: soon, not at once. */
-static int unload_soon(void)
-{
-	int ret = -EWOULDBLOCK;
-
-	for (int i = 0; i < 200 && ret == -EWOULDBLOCK; i++) {
-		ret = module_unload();
-		if (ret)
-			usleep(10000);
-	}
-	return ret;
-}
 
 FIXTURE(module)
 {
@@ -423,11 +400,41 @@ TEST_F(module, unload_is_refused_while_in_use)
 	close(h->vm);
 	EXPECT_EQ(module_unload(), -EWOULDBLOCK);
 	area_unmap(&a);
-	EXPECT_EQ(unload_soon(), 0);
+	EXPECT_EQ(module_unload_soon(), 0);
 	EXPECT_LT(access("/dev/vireo", F_OK), 0);
 	EXPECT_LT(access(STATS_ROOT, F_OK), 0);
-	EXPECT_EQ(module_load(""), 0);
+	EXPECT_EQ(module_load(NULL), 0);
 	EXPECT_EQ(access("/dev/vireo", F_OK), 0);
+}
+
+TEST_F(module, a_vcpu_keeps_it)
+{
+	struct host *h = host_new();
+	void *page;
+	int ret, fd;
+
+	REQUIRE_UNUSED_MODULE();
+	ret = guest_create(&h->g, 1);
+	if (ret == -ENOENT || ret == -ENODEV)
+		SKIP(return, "no guest: %s", strerror(-ret));
+	ASSERT_EQ(ret, 0);
+	h->dev = vireo_open();
+	h->vm = vireo_vm_open(h->dev, h->g.vm, "vcpu");
+	fd = guest_vcpu_create(&h->g, h->vm, 0);
+	if (fd == -EOPNOTSUPP)
+		SKIP(return, "the exit path is off");
+	ASSERT_GE(fd, 0);
+	page = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(page, MAP_FAILED);
+	close(h->vm);
+	close(h->dev);
+	guest_destroy(&h->g);
+	EXPECT_EQ(module_unload(), -EWOULDBLOCK);
+	close(fd);
+	EXPECT_EQ(module_unload(), -EWOULDBLOCK);
+	munmap(page, 4096);
+	EXPECT_EQ(module_unload_soon(), 0);
+	EXPECT_EQ(module_load(NULL), 0);
 }
 
 TEST_F_TIMEOUT(module, load_and_unload_repeatedly, 120)
@@ -438,8 +445,8 @@ TEST_F_TIMEOUT(module, load_and_unload_repeatedly, 120)
 		bool passed;
 		int ret;
 
-		ASSERT_EQ(unload_soon(), 0);
-		ASSERT_EQ(module_load(""), 0);
+		ASSERT_EQ(module_unload_soon(), 0);
+		ASSERT_EQ(module_load(NULL), 0);
 		ret = host_open(h, 1);
 		if (ret == -EOPNOTSUPP || ret == -ENOENT || ret == -ENODEV)
 			SKIP(return, "no guest: %s", strerror(-ret));
@@ -457,10 +464,11 @@ TEST_F(module, exit_path_parameter)
 	struct vireo_info info = { .size = sizeof(info) };
 	struct vireo_rule rule = { .type = VIREO_RULE_CONST, .len = 1 };
 	struct vireo_io_add add = io_template(VIREO_BUS_PIO, 1, 1, &rule, 1);
+	struct vireo_vcpu_create create = { .size = sizeof(create) };
 	int dev, kvm, vm;
 
 	REQUIRE_UNUSED_MODULE();
-	ASSERT_EQ(unload_soon(), 0);
+	ASSERT_EQ(module_unload_soon(), 0);
 	EXPECT_EQ(module_load("exit_path=fast"), -EINVAL);
 	EXPECT_EQ(module_load("exit_path="), -EINVAL);
 	ASSERT_EQ(module_load("exit_path=off"), 0);
@@ -472,19 +480,32 @@ TEST_F(module, exit_path_parameter)
 		vm = vireo_vm_open(dev, kvm, "off");
 		EXPECT_GE(vm, 0);
 		EXPECT_EQ(io_add(vm, &add), -EOPNOTSUPP);
+		EXPECT_EQ(IOCTL(vm, VIREO_VCPU_CREATE, &create), -EOPNOTSUPP);
 		close(vm);
 		close(kvm);
 	}
 	close(dev);
-	EXPECT_EQ(unload_soon(), 0);
+	EXPECT_EQ(module_unload_soon(), 0);
 
 	ASSERT_EQ(module_load("exit_path=bus"), 0);
 	dev = vireo_open();
-	EXPECT_EQ(IOCTL(dev, VIREO_INFO, &info), 0);
-	EXPECT_EQ(info.exit_path, VIREO_EXIT_PATH_BUS);
+	EXPECT_EQ(exit_path(dev), VIREO_EXIT_PATH_BUS);
 	close(dev);
-	EXPECT_EQ(unload_soon(), 0);
-	EXPECT_EQ(module_load(""), 0);
+	EXPECT_EQ(module_unload_soon(), 0);
+
+	ASSERT_EQ(module_load("exit_path=run"), 0);
+	dev = vireo_open();
+	EXPECT_EQ(exit_path(dev), VIREO_EXIT_PATH_RUN);
+	close(dev);
+	EXPECT_EQ(module_unload_soon(), 0);
+
+	/* Never off by itself. */
+	ASSERT_EQ(module_load("exit_path=auto"), 0);
+	dev = vireo_open();
+	EXPECT_NE(exit_path(dev), VIREO_EXIT_PATH_OFF);
+	close(dev);
+	EXPECT_EQ(module_unload_soon(), 0);
+	EXPECT_EQ(module_load(NULL), 0);
 }
 
 TEST_HARNESS_MAIN

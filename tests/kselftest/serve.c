@@ -52,14 +52,15 @@ FIXTURE_SETUP(serve)
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ret = guest_create(self->g, GUEST_MAX_VCPUS);
 	if (ret)
-		SKIP(return, "no guest: %s", strerror(-ret));
+		SKIP_SETUP("no guest: %s", strerror(-ret));
 	self->dev = vireo_open();
 	ASSERT_GE(self->dev, 0);
 	ASSERT_EQ(IOCTL(self->dev, VIREO_INFO, &info), 0);
 	if (info.exit_path == VIREO_EXIT_PATH_OFF)
-		SKIP(return, "the exit path is off: %s", info.why);
+		SKIP_SETUP("the exit path is off: %s", info.why);
 	self->vm = vireo_vm_open(self->dev, self->g->vm, "serve");
 	ASSERT_GE(self->vm, 0);
+	ASSERT_EQ(guest_attach(self->g, self->dev, self->vm), 0);
 	self->event = eventfd(0, EFD_NONBLOCK);
 	self->base = mmio ? BASE_MMIO : BASE_PIO;
 	self->rd = mmio ? GUEST_READ : GUEST_IN;
@@ -556,6 +557,7 @@ TEST_F(serve, string_input)
 	struct vireo_rule rules[] = {
 		{ .type = VIREO_RULE_CONST, .len = 1, .value = 0x7e },
 	};
+	uint8_t want = 0x7e;
 
 	if (variant->bus != VIREO_BUS_PIO)
 		SKIP(return, "ports only");
@@ -563,9 +565,15 @@ TEST_F(serve, string_input)
 	guest_add(self->g, 0, GUEST_INS, 1, self->base, GUEST_BUFFER)->repeat =
 		3000;
 	ASSERT_EQ(guest_run(self->g, 0), 0);
-	EXPECT_EQ(self->g->nr_exits, 0);
+	/* The run entry leaves strings to user space. */
+	if (exit_path(self->dev) == VIREO_EXIT_PATH_RUN) {
+		want = GUEST_USER_BYTE;
+		EXPECT_GT(self->g->nr_exits, 0);
+	} else {
+		EXPECT_EQ(self->g->nr_exits, 0);
+	}
 	for (int i = 0; i < 3000; i++)
-		ASSERT_EQ(self->g->mem[GUEST_BUFFER + i], 0x7e);
+		ASSERT_EQ(self->g->mem[GUEST_BUFFER + i], want);
 	EXPECT_EQ(self->g->mem[GUEST_BUFFER + 3000], 0);
 }
 

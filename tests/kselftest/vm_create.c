@@ -24,7 +24,7 @@ FIXTURE_SETUP(vm_create)
 {
 	self->kvm_vm = kvm_vm_open();
 	if (self->kvm_vm < 0)
-		SKIP(return, "no KVM: %s", strerror(-self->kvm_vm));
+		SKIP_SETUP("no KVM: %s", strerror(-self->kvm_vm));
 	self->dev = vireo_open();
 	ASSERT_GE(self->dev, 0);
 	self->arg = (struct vireo_vm_create){
@@ -120,13 +120,39 @@ TEST_F(vm_create, names)
 
 TEST_F(vm_create, flags_reserved_size)
 {
+	int vm;
+
 	self->arg.flags = 1;
 	EXPECT_EQ(CREATE(), -EINVAL);
 	self->arg.flags = 0;
 	self->arg.reserved = 1;
 	EXPECT_EQ(CREATE(), -EINVAL);
 	self->arg.reserved = 0;
-	self->arg.size--;
+	self->arg.reserved2 = 1;
+	EXPECT_EQ(CREATE(), -EINVAL);
+	self->arg.reserved2 = 0;
+	/* The first version of the struct ended with the name. */
+	self->arg.size = offsetof(struct vireo_vm_create, vcpus) - 1;
+	EXPECT_EQ(CREATE(), -EINVAL);
+	self->arg.size++;
+	vm = CREATE();
+	EXPECT_GE(vm, 0);
+	close(vm);
+}
+
+TEST_F(vm_create, vcpus)
+{
+	static const uint32_t good[] = { 0, 1, VIREO_MAX_VCPUS };
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		int vm;
+
+		self->arg.vcpus = good[i];
+		vm = CREATE();
+		EXPECT_GE(vm, 0);
+		close(vm);
+	}
+	self->arg.vcpus = VIREO_MAX_VCPUS + 1;
 	EXPECT_EQ(CREATE(), -EINVAL);
 }
 

@@ -5,23 +5,25 @@
 
 #include "lib.h"
 
+#define PCI_ADDRESS 0xcf8
+#define PCI_DATA 0xcfc
 #define DEVFN(slot, func) ((slot) << 3 | (func))
 
 static inline void pci_select(uint32_t devfn, uint32_t off)
 {
-	outl(0xcf8, 0x80000000 | devfn << 8 | (off & 0xfc));
+	outl(PCI_ADDRESS, 0x80000000 | devfn << 8 | (off & 0xfc));
 }
 
 static UNUSED uint32_t pci_read(uint32_t devfn, uint32_t off)
 {
 	pci_select(devfn, off);
-	return inl(0xcfc);
+	return inl(PCI_DATA);
 }
 
 static UNUSED void pci_write(uint32_t devfn, uint32_t off, uint32_t v)
 {
 	pci_select(devfn, off);
-	outl(0xcfc, v);
+	outl(PCI_DATA, v);
 }
 
 #endif

@@ -4,9 +4,10 @@
  * the loop without an access.  n=N accesses of each kind (1000); of rounds=R
  * such loops (1) the quickest counts, which no interrupt of the host delayed.
  */
-#include "lib.h"
+#include "pci.h"
 
 #define UNCLAIMED 0x2f0
+#define CMOS_RAM 0x40
 
 #define MEASURE(name, access)                                      \
 	do {                                                       \
@@ -41,14 +42,16 @@ void main(const struct start_info *info)
 
 	if (!n)
 		n = 1;
-	outb(CMOS_INDEX, 0x0d);
+	outb(CMOS_INDEX, CMOS_RAM);
 	MEASURE("loop", (void)0);
 	MEASURE("lsr-read", inb(UART_LSR));
 	MEASURE("cmos-read", inb(CMOS_DATA));
+	pci_select(DEVFN(0, 0), 0);
+	MEASURE("pci-read", inl(PCI_DATA));
 	MEASURE("pmtimer-read", inl(PM_TMR));
 	MEASURE("unclaimed-read", inb(UNCLAIMED));
 	MEASURE("scr-write", outb(UART_SCR, 0x55));
-	MEASURE("cmos-index-write", outb(CMOS_INDEX, 0x0d));
+	MEASURE("cmos-index-write", outb(CMOS_INDEX, CMOS_RAM));
 	MEASURE("unclaimed-write", outb(UNCLAIMED, 0));
 	print("done\n");
 }

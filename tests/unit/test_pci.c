@@ -221,6 +221,7 @@ static void test_capabilities(void **state)
 	assert_int_equal(rd(m, SLOT1, at + 4u, 4), 4);
 	assert_int_equal(rd(m, SLOT1, at + 8u, 4), 2048 | 4);
 	assert_int_equal(pci_cap_add(&probe(m, SLOT1)->pci, 9, 13), at + 12);
+	pci_config_show(&probe(m, SLOT1)->pci);
 	assert_int_equal(rd(m, SLOT1, at + 1u, 1), at + 12);
 	assert_int_equal(rd(m, SLOT1, at + 12u, 2), 9);
 	assert_int_equal(pci_cap_add(&probe(m, SLOT1)->pci, 9, 4), at + 28);

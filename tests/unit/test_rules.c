@@ -1,217 +1,280 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The module's rule interpreter and the VMM's must agree: random tables and
- * random accesses, the same for both, every value, store, post and event
- * compared.  The module's side is its own source, built into this program.
+ * The module's rule interpreter and the VMM's must agree on random regions and
+ * scripts (tests/conform/).  The module's side is its own source, built into
+ * this program; tests/kselftest/conform.c has it in the kernel.
+ *
+ * VIREO_CONFORM       accesses (default 300000)
+ * VIREO_CONFORM_SEED  where to begin
  */
 #include "cmocka_unit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "../../kmod/ring.c"
 #include "../../kmod/rules.c"
-#include "bus.h"
-#include "fastpath.h"
+#include "../conform/conform.h"
 
-#define REGION_LEN 160 /* beyond what the module indexes */
-#define NR_RULES 8
-#define TABLES 200
-#define ACCESSES 100
-
-/* Reproducible: a failure names the table. */
-static uint64_t rng_state;
-
-static uint64_t rnd(uint64_t below)
-{
-	rng_state ^= rng_state << 13;
-	rng_state ^= rng_state >> 7;
-	rng_state ^= rng_state << 17;
-	return rng_state % below;
-}
-
-struct posted {
-	unsigned int nr;
-	uint64_t off, val;
-	unsigned int size;
+/* What io.c of the module does around the rules, without the locks. */
+struct module {
+	struct conform_target target;
+	struct vireo_rules *rules;
+	struct vireo_post_ring ring;
+	bool enabled;
+	uint64_t events[CONFORM_EVENTS + 1];
 };
 
-static uint64_t no_read(void *dev, uint64_t off, unsigned int size)
+static struct module *to_module(struct conform_target *t)
 {
-	(void)dev;
-	(void)off;
-	(void)size;
-	fail();
+	return (struct module *)t;
+}
+
+static int module_open(struct conform_target *t, const struct conform_region *r)
+{
+	struct module *m = to_module(t);
+	const size_t shadow = r->shadow_pages * VIREO_SHADOW_SIZE;
+	int i, ret;
+
+	/* Exactly as large as the module thinks, for the sanitizers. */
+	m->rules =
+		calloc(1, sizeof(*m->rules) + VIREO_RULES_OPS(r->nr_rules) *
+						      sizeof(m->rules->op[0]));
+	ret = vireo_rules_compile(m->rules, r->rules, r->nr_rules, r->len,
+				  shadow);
+	if (ret)
+		return ret;
+	/* An eventfd is the address of its counter. */
+	for (i = 0; i < m->rules->end[VIREO_WRITE]; i++) {
+		struct vireo_op *op = &m->rules->op[i];
+		int fd = op->action == VIREO_ACT_EVENT ||
+					 op->action == VIREO_ACT_CLEAR ?
+				 r->rules[op->rule].fd :
+				 -1;
+
+		if (fd >= 0)
+			op->ctx = (struct eventfd_ctx *)&m->events[fd];
+	}
+	t->shadow = calloc(1, shadow);
+	t->ring = NULL;
+	if (r->ring_entries) {
+		t->ring = calloc(1, sizeof(*t->ring) +
+					    r->ring_entries *
+						    sizeof(t->ring->post[0]));
+		vireo_ring_init(&m->ring, t->ring, r->ring_entries);
+	}
+	m->enabled = true;
 	return 0;
 }
 
-static void on_post(void *dev, uint64_t off, unsigned int size, uint64_t val)
+static void module_close(struct conform_target *t)
 {
-	struct posted *p = dev;
-
-	*p = (struct posted){ p->nr + 1, off, val, size };
+	free(to_module(t)->rules);
+	free(t->shadow);
+	free(t->ring);
 }
 
-static const struct bus_ops ops = { no_read, on_post };
-
-static struct vireo_rule random_rule(int fd)
+static int module_enable(struct conform_target *t, bool enable)
 {
-	struct vireo_rule r = {
-		.type = (uint8_t)(1 + rnd(5)),
-		.widths = (uint8_t)(rnd(3) ? 0 : 1 + rnd(15)),
-	};
-
-	r.offset = (uint32_t)rnd(REGION_LEN);
-	r.len = (uint32_t)(1 + rnd(REGION_LEN - r.offset < 12 ?
-					   REGION_LEN - r.offset :
-					   12));
-	switch (r.type) {
-	case VIREO_RULE_SHADOW:
-		r.flags = (uint16_t)rnd(3); /* none, through, drop */
-		r.shadow = (uint32_t)rnd(VIREO_SHADOW_SIZE - r.len);
-		break;
-	case VIREO_RULE_CONST:
-		r.flags = rnd(2) ? VIREO_RULE_WRITE_DROP : 0;
-		r.value = rnd(UINT64_MAX);
-		break;
-	case VIREO_RULE_POST:
-		if (rnd(2)) {
-			r.flags = VIREO_RULE_READ_SHADOW;
-			r.shadow = (uint32_t)rnd(VIREO_SHADOW_SIZE - r.len);
-		}
-		break;
-	case VIREO_RULE_EVENT:
-		r.fd = fd;
-		r.mask = rnd(4);
-		r.value = rnd(4) & r.mask;
-		break;
-	case VIREO_RULE_INDEXED:
-		r.flags = rnd(2) ? VIREO_RULE_NOT_EQUAL : 0;
-		r.index = (uint32_t)rnd(VIREO_SHADOW_SIZE / 4) * 4;
-		r.mask = rnd(4);
-		r.value = rnd(4) & r.mask;
-		if (rnd(2)) {
-			r.flags |= VIREO_RULE_READ_ONES;
-			break;
-		}
-		r.index_mask = (uint32_t)rnd(VIREO_SHADOW_SIZE / 2);
-		r.shadow = (uint32_t)rnd(VIREO_SHADOW_SIZE / 2 - r.len);
-		break;
-	}
-	return r;
+	to_module(t)->enabled = enable;
+	return 0;
 }
 
-struct both {
-	struct vireo_rule rules[NR_RULES];
-	/* The module's. */
-	struct vireo_rules *table;
-	uint8_t kshadow[VIREO_SHADOW_SIZE];
-	/* The VMM's. */
-	struct posted posted;
-	struct bus_range range;
-	struct fast_region region;
-	uint8_t ushadow[VIREO_SHADOW_SIZE];
-	int event;
-};
-
-static void compare_read(struct both *b, uint32_t off, uint32_t size)
+static void signal_event(const struct vireo_op *op)
 {
-	uint64_t kval = 0, uval = 0, mask;
-	bool k, u;
-
-	mask = size == 8 ? UINT64_MAX : (1ULL << size * 8) - 1;
-	/* Widths that no register has are nobody's. */
-	assert_null(vireo_rules_read(b->table, b->kshadow, off, 0, &kval));
-	assert_null(vireo_rules_read(b->table, b->kshadow, off, 3, &kval));
-	assert_null(vireo_rules_read(b->table, b->kshadow, off, 16, &kval));
-	assert_null(vireo_rules_write(b->table, b->kshadow, off, 0, &kval));
-	assert_null(vireo_rules_write(b->table, b->kshadow, off, 6, &kval));
-	assert_null(vireo_rules_write(b->table, b->kshadow, off, 256, &kval));
-	k = vireo_rules_read(b->table, b->kshadow, off, size, &kval);
-	u = fast_rules_read(&b->region, off, size, &uval);
-	assert_int_equal(k, u);
-	if (k)
-		assert_int_equal(kval & mask, uval & mask);
+	++*(uint64_t *)op->ctx;
 }
 
-static void compare_write(struct both *b, uint32_t off, uint32_t size,
-			  uint64_t val)
+static bool module_read(struct module *m, u32 off, u32 len, u64 *val)
 {
+	u8 *shadow = m->target.shadow;
+	const struct vireo_quick *q;
 	const struct vireo_op *op;
-	unsigned int posts = b->posted.nr;
-	uint64_t events = 0;
-	bool u;
+	enum vireo_done done;
+	const void *data;
+	u64 now;
 
-	op = vireo_rules_write(b->table, b->kshadow, off, size, &val);
-	u = fast_rules_write(&b->region, off, size, val);
-	assert_int_equal(op != NULL, u);
-	assert_memory_equal(b->kshadow, b->ushadow, sizeof(b->kshadow));
-
-	if (op && op->action == VIREO_ACT_POST) {
-		assert_int_equal(b->posted.nr, posts + 1);
-		assert_int_equal(b->posted.off, off);
-		assert_int_equal(b->posted.size, size);
-		assert_int_equal(b->posted.val, val);
-	} else {
-		assert_int_equal(b->posted.nr, posts);
+	if (off < VIREO_RULES_INDEXED) {
+		q = &m->rules->quick[VIREO_READ][off];
+		op = vireo_quick_op(q);
+		if (vireo_rules_load(q, shadow, len, val))
+			return true;
+		if (vireo_quick_is(q, len, VIREO_ACT_CLOCK)) {
+			now = vireo_clock_read(op, shadow, q->shadow,
+					       ktime_get_ns());
+			return vireo_copy(val, &now, len);
+		}
+		if (vireo_quick_is(q, len, VIREO_ACT_INDEXED)) {
+			data = vireo_quick_indexed(q, shadow);
+			if (data)
+				return vireo_copy(val, data, len);
+		}
 	}
-	if (read(b->event, &events, sizeof(events)) < 0)
-		events = 0;
-	assert_int_equal(events, op && op->action == VIREO_ACT_EVENT);
+	op = vireo_first_op(m->rules, VIREO_READ, off);
+	op = vireo_rules_read(op, shadow, off, len, val);
+	if (!op || !vireo_op_is_slow(op))
+		return op;
+	done = vireo_rules_read_slow(op, shadow, off, len, val);
+	if (done == VIREO_DONE_SIGNAL)
+		signal_event(op);
+	return done != VIREO_DONE_NOT;
+}
+
+static bool module_write(struct module *m, u32 off, u32 len, u64 val)
+{
+	u8 *shadow = m->target.shadow;
+	const struct vireo_quick *q;
+	const struct vireo_op *op;
+	bool quick = false;
+	enum vireo_push pushed;
+	enum vireo_done done;
+
+	if (off < VIREO_RULES_INDEXED) {
+		q = &m->rules->quick[VIREO_WRITE][off];
+		if (vireo_rules_store(q, shadow, len, &val))
+			return true;
+		quick = vireo_quick_is(q, len, VIREO_ACT_POST);
+	}
+	op = vireo_first_op(m->rules, VIREO_WRITE, off);
+	if (!quick)
+		op = vireo_rules_write(op, shadow, off, len, &val);
+	if (!op || !vireo_op_is_slow(op))
+		return op;
+	if (op->action == VIREO_ACT_POST) {
+		pushed = vireo_rules_post(op, shadow, &m->ring, off, len, 0,
+					  val);
+		m->events[CONFORM_EVENTS] += pushed == VIREO_PUSH_SIGNAL;
+		return pushed != VIREO_PUSH_FULL;
+	}
+	done = VIREO_DONE_SIGNAL;
+	if (op->action != VIREO_ACT_EVENT)
+		done = vireo_rules_write_slow(op, shadow, off, len, val);
+	if (done == VIREO_DONE_SIGNAL)
+		signal_event(op);
+	return done != VIREO_DONE_NOT;
+}
+
+static int module_run(struct conform_target *t, struct conform_access *a,
+		      unsigned int nr)
+{
+	struct module *m = to_module(t);
+
+	for (; nr; nr--, a++) {
+		/* What begins below a region does not reach it. */
+		if (!m->enabled || a->off < 0)
+			a->passed = true;
+		else if (a->write)
+			a->passed = !module_write(m, (u32)a->off, a->width,
+						  a->data);
+		else
+			a->passed = !module_read(m, (u32)a->off, a->width,
+						 &a->value);
+	}
+	return 0;
+}
+
+static uint64_t module_events(struct conform_target *t, unsigned int event)
+{
+	uint64_t n = to_module(t)->events[event];
+
+	to_module(t)->events[event] = 0;
+	return n;
 }
 
 static void interpreters_agree(void **state)
 {
-	unsigned int t, i, served = 0;
-	struct both *b = calloc(1, sizeof(*b));
-	uint64_t val;
+	unsigned long accesses = conform_env("VIREO_CONFORM", 300000);
+	unsigned long seed = conform_env("VIREO_CONFORM_SEED", 1);
+	struct module m = {
+		.target = {
+			.max_width = 8,
+			.open = module_open,
+			.close = module_close,
+			.enable = module_enable,
+			.run = module_run,
+			.events = module_events,
+		},
+	};
+	struct conform_counts n;
+	char why[400];
 
 	(void)state;
-	b->event = eventfd(0, EFD_NONBLOCK);
-	b->table =
-		calloc(1, sizeof(*b->table) + VIREO_RULES_OPS(NR_RULES) *
-						      sizeof(b->table->op[0]));
-	b->range = (struct bus_range){ .name = "both",
-				       .len = REGION_LEN,
-				       .ops = &ops,
-				       .dev = &b->posted };
-	b->region.rules = b->rules;
-	b->region.nr_rules = NR_RULES;
-	b->region.range = &b->range;
-	b->region.shadow = b->ushadow;
-
-	for (t = 1; t <= TABLES; t++) {
-		rng_state = t * 0x9e3779b97f4a7c15ULL;
-		for (i = 0; i < NR_RULES; i++)
-			b->rules[i] = random_rule(b->event);
-		assert_int_equal(vireo_rules_compile(b->table, b->rules,
-						     NR_RULES, REGION_LEN),
-				 0);
-		for (i = 0; i < VIREO_SHADOW_SIZE; i++)
-			b->kshadow[i] = b->ushadow[i] = (uint8_t)rnd(256);
-
-		for (i = 0; i < ACCESSES; i++) {
-			uint32_t size = 1U << rnd(4);
-			uint32_t off = (uint32_t)rnd(REGION_LEN - size + 1);
-
-			if (rnd(2)) {
-				compare_read(b, off, size);
-				continue;
-			}
-			val = rnd(UINT64_MAX);
-			if (size < 8)
-				val &= (1ULL << size * 8) - 1;
-			served += b->posted.nr;
-			compare_write(b, off, size, val);
-		}
-	}
+	if (conform_run(&m.target, seed, accesses, &n, why, sizeof(why)))
+		fail_msg("%s", why);
+	print_message(
+		"%lu accesses of %lu regions: %lu served, %lu passed, %lu of them full rings, %lu posts, %lu events, %lu clocks\n",
+		n.accesses, n.regions, n.served, n.passed, n.full, n.posts,
+		n.events, n.clocks);
 	/* Else it compared nothing of interest. */
-	assert_true(served > TABLES);
-	close(b->event);
-	free(b->table);
-	free(b);
+	assert_true(n.served > n.accesses / 4);
+	assert_true(n.full && n.posts && n.events && n.clocks);
+}
+
+static void passes(const struct vireo_rules *t, u8 *shadow, u32 off, u32 len)
+{
+	const struct vireo_op *rd = vireo_first_op(t, VIREO_READ, off);
+	const struct vireo_op *wr = vireo_first_op(t, VIREO_WRITE, off);
+	const struct vireo_quick *q;
+	u64 val = 0;
+
+	assert_null(vireo_rules_read(rd, shadow, off, len, &val));
+	assert_null(vireo_rules_write(wr, shadow, off, len, &val));
+	if (off >= VIREO_RULES_INDEXED)
+		return;
+	q = &t->quick[VIREO_READ][off];
+	assert_false(vireo_rules_load(q, shadow, len, &val));
+	if (len - 1 <= 7) {
+		assert_false(vireo_quick_is(q, len, VIREO_ACT_CLOCK));
+		assert_false(vireo_quick_is(q, len, VIREO_ACT_INDEXED));
+	}
+	q = &t->quick[VIREO_WRITE][off];
+	assert_false(vireo_rules_store(q, shadow, len, &val));
+	if (len - 1 <= 7)
+		assert_false(vireo_quick_is(q, len, VIREO_ACT_POST));
+}
+
+/* No width that a guest can think of makes the module move other bytes. */
+static void odd_widths_pass(void **state)
+{
+	const u32 widths[] = { 0, 3, 5, 6, 7, 9, 16, 255, 256, 0xffffffff };
+	struct vireo_rules *t =
+		calloc(1, sizeof(*t) + VIREO_RULES_OPS(1) * sizeof(t->op[0]));
+	const struct vireo_rule rules[] = {
+		{ .type = VIREO_RULE_SHADOW,
+		  .len = 256,
+		  .flags = VIREO_RULE_WRITE_THROUGH },
+		{ .type = VIREO_RULE_CONST,
+		  .len = 256,
+		  .flags = VIREO_RULE_WRITE_DROP },
+		{ .type = VIREO_RULE_POST,
+		  .len = 256,
+		  .flags = VIREO_RULE_READ_SHADOW },
+		{ .type = VIREO_RULE_EVENT, .len = 256 },
+		{ .type = VIREO_RULE_INDEXED, .len = 256 },
+		{ .type = VIREO_RULE_CLOCK,
+		  .len = 8,
+		  .value = 1,
+		  .mask = 1,
+		  .flags = VIREO_RULE_WRITE_DROP },
+		{ .type = VIREO_RULE_CLEAR,
+		  .len = 256,
+		  .flags = VIREO_RULE_READ_CLEAR | VIREO_RULE_WRITE_ONE_CLEAR,
+		  .fd = -1 },
+	};
+	u8 *shadow = calloc(1, VIREO_SHADOW_SIZE);
+	u32 i, w, off;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(rules); i++) {
+		assert_int_equal(vireo_rules_compile(t, &rules[i], 1, 256,
+						     VIREO_SHADOW_SIZE),
+				 0);
+		for (off = 0; off < 256; off++)
+			for (w = 0; w < ARRAY_SIZE(widths); w++)
+				passes(t, shadow, off, widths[w]);
+	}
+	free(shadow);
+	free(t);
 }
 
 static void bad_tables_are_refused(void **state)
@@ -222,16 +285,17 @@ static void bad_tables_are_refused(void **state)
 	struct vireo_rule r;
 
 	(void)state;
-#define REFUSED(field, value)                                                 \
-	do {                                                                  \
-		r = good;                                                     \
-		r.field = (value);                                            \
-		assert_int_equal(vireo_rules_compile(t, &r, 1, 16), -EINVAL); \
+#define REFUSED(field, value)                                             \
+	do {                                                              \
+		r = good;                                                 \
+		r.field = (value);                                        \
+		assert_int_equal(vireo_rules_compile(t, &r, 1, 16, 4096), \
+				 -EINVAL);                                \
 	} while (0)
-	assert_int_equal(vireo_rules_compile(t, &good, 1, 16), 0);
-	assert_int_equal(vireo_rules_compile(t, &good, 0, 16), -EINVAL);
+	assert_int_equal(vireo_rules_compile(t, &good, 1, 16, 4096), 0);
+	assert_int_equal(vireo_rules_compile(t, &good, 0, 16, 4096), -EINVAL);
 	REFUSED(type, 0);
-	REFUSED(type, 6);
+	REFUSED(type, 8);
 	REFUSED(widths, 0x10);
 	REFUSED(flags, VIREO_RULE_READ_SHADOW);
 	REFUSED(flags, VIREO_RULE_WRITE_THROUGH | VIREO_RULE_WRITE_DROP);
@@ -250,6 +314,13 @@ static void bad_tables_are_refused(void **state)
 	free(t);
 }
 
+static enum vireo_push push(struct vireo_post_ring *ring, uint64_t val)
+{
+	const struct vireo_op op = { .action = VIREO_ACT_POST };
+
+	return vireo_rules_post(&op, NULL, ring, 1, 1, 0, val);
+}
+
 /* No head that the owner can store makes the module write outside. */
 static void ring_survives_its_owner(void **state)
 {
@@ -263,18 +334,17 @@ static void ring_survives_its_owner(void **state)
 	(void)state;
 	mem[size] = 0x5a;
 	vireo_ring_init(&ring, shared, 4);
-	assert_int_equal(vireo_ring_push(&ring, 1, 1, 0, 7), VIREO_PUSH_SIGNAL);
+	assert_int_equal(push(&ring, 7), VIREO_PUSH_SIGNAL);
 	for (i = 0; i < 3; i++)
-		assert_int_equal(vireo_ring_push(&ring, 1, 1, 0, i),
-				 VIREO_PUSH_DONE);
-	assert_int_equal(vireo_ring_push(&ring, 1, 1, 0, 9), VIREO_PUSH_FULL);
+		assert_int_equal(push(&ring, i), VIREO_PUSH_DONE);
+	assert_int_equal(push(&ring, 9), VIREO_PUSH_FULL);
 	assert_int_equal(shared->post[0].value, 7);
 
 	for (i = 0; i < 100000; i++) {
 		shared->head = (uint32_t)(i * 2654435761U);
 		shared->tail = i;
 		shared->entries = UINT32_MAX;
-		full += vireo_ring_push(&ring, 1, 1, 0, i) == VIREO_PUSH_FULL;
+		full += push(&ring, i) == VIREO_PUSH_FULL;
 	}
 	assert_true(full > 0);
 	assert_int_equal(mem[size], 0x5a);
@@ -285,6 +355,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(interpreters_agree),
+		cmocka_unit_test(odd_widths_pass),
 		cmocka_unit_test(bad_tables_are_refused),
 		cmocka_unit_test(ring_survives_its_owner),
 	};

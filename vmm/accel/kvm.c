@@ -254,9 +254,7 @@ bool kvm_flush_coalesced(struct accel *accel)
 	uint64_t val;
 	bool found = false;
 
-	/* Read by every exit: no lock while there is nothing to do. */
-	if (!ring || __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE) ==
-			     __atomic_load_n(&ring->first, __ATOMIC_RELAXED))
+	if (!kvm_coalesced(kvm))
 		return false;
 
 	max = (4096 - sizeof(*ring)) / sizeof(ring->coalesced_mmio[0]);
@@ -297,5 +295,4 @@ const struct accel_ops accel_kvm = {
 	.ioeventfd = kvm_ioeventfd,
 	.coalesce = kvm_coalesce,
 	.coalesce_flush = kvm_flush_coalesced,
-	.vcpu_exits = kvm_vcpu_exits,
 };

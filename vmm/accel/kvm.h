@@ -15,6 +15,7 @@
 #include <pthread.h>
 
 #include "../accel.h"
+#include "../fastpath.h"
 
 struct kvm_vm_state;
 struct kvm_vcpu_state;
@@ -45,7 +46,10 @@ struct accel_vcpu {
 	struct kvm_vcpu_state *power_on;
 	pthread_t thread;
 	bool attached;
-	uint64_t exits; /* written by its thread only */
+	/* What runs it: KVM_RUN on fd, or VIREO_VCPU_RUN on the module's. */
+	int run_fd;
+	unsigned long run_cmd;
+	struct fast_vcpu fast;
 	struct bus_hint pio_hint;
 	struct bus_hint mmio_hint;
 };
@@ -55,17 +59,26 @@ static inline struct kvm *to_kvm(struct accel *accel)
 	return (struct kvm *)accel;
 }
 
-/* True if there was something in the coalesced ring. */
+/* Whether the coalesced ring has something.  Every exit asks: no lock. */
+static inline bool kvm_coalesced(const struct kvm *kvm)
+{
+	const struct kvm_coalesced_mmio_ring *ring = kvm->ring;
+
+	return ring && __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE) !=
+			       __atomic_load_n(&ring->first, __ATOMIC_RELAXED);
+}
+
+/* Delivers what is in it.  True if there was something. */
 bool kvm_flush_coalesced(struct accel *accel);
 
 int kvm_vcpu_create(struct accel *accel, unsigned int id, unsigned int nr_vcpus,
-		    struct accel_vcpu **vcpu, struct error *err);
+		    const struct fastpath *fast, struct accel_vcpu **vcpu,
+		    struct error *err);
 void kvm_vcpu_destroy(struct accel_vcpu *vcpu);
 enum accel_exit kvm_vcpu_run(struct accel_vcpu *vcpu, struct error *err);
 void kvm_vcpu_kick(struct accel_vcpu *vcpu);
 void kvm_vcpu_unkick(struct accel_vcpu *vcpu);
 void kvm_vcpu_attach(struct accel_vcpu *vcpu);
-uint64_t kvm_vcpu_exits(struct accel_vcpu *vcpu);
 
 /* CPUID of vCPU @id of @nr, all in one package. */
 int kvm_set_cpuid(struct accel_vcpu *vcpu, unsigned int nr, struct error *err);

@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <x86intrin.h>
 
 #include "../error.h"
 #include "kvm.h"
@@ -15,7 +16,8 @@
 #define KICK_SIGNAL SIGRTMIN
 
 int kvm_vcpu_create(struct accel *accel, unsigned int id, unsigned int nr_vcpus,
-		    struct accel_vcpu **out, struct error *err)
+		    const struct fastpath *fast, struct accel_vcpu **out,
+		    struct error *err)
 {
 	struct kvm *kvm = to_kvm(accel);
 	struct accel_vcpu *vcpu;
@@ -40,6 +42,13 @@ int kvm_vcpu_create(struct accel *accel, unsigned int id, unsigned int nr_vcpus,
 	rc = kvm_set_cpuid(vcpu, nr_vcpus, err);
 	if (rc)
 		goto err_unmap;
+	rc = fast_vcpu_init(&vcpu->fast, fast, vcpu->fd, id, vcpu->run);
+	if (rc) {
+		error_sys(err, -rc, "cannot make vCPU %u", id);
+		goto err_unmap;
+	}
+	vcpu->run_fd = vcpu->fast.runs ? vcpu->fast.fd : vcpu->fd;
+	vcpu->run_cmd = vcpu->fast.runs ? VIREO_VCPU_RUN : KVM_RUN;
 	if (kvm->ring_page && !kvm->ring)
 		kvm->ring =
 			(void *)((char *)vcpu->run + kvm->ring_page * 4096UL);
@@ -62,6 +71,7 @@ void kvm_vcpu_destroy(struct accel_vcpu *vcpu)
 	/* The ring is in the first vCPU's mapping, which goes last. */
 	if (kvm->ring == (void *)((char *)vcpu->run + kvm->ring_page * 4096UL))
 		kvm->ring = NULL;
+	fast_vcpu_destroy(&vcpu->fast);
 	free(vcpu->power_on);
 	munmap(vcpu->run, kvm->run_size);
 	close(vcpu->fd);
@@ -101,11 +111,6 @@ void kvm_vcpu_kick(struct accel_vcpu *vcpu)
 void kvm_vcpu_unkick(struct accel_vcpu *vcpu)
 {
 	__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
-}
-
-uint64_t kvm_vcpu_exits(struct accel_vcpu *vcpu)
-{
-	return __atomic_load_n(&vcpu->exits, __ATOMIC_RELAXED);
 }
 
 static void serve_io(struct accel_vcpu *vcpu)
@@ -188,16 +193,46 @@ static enum accel_exit failed(struct accel_vcpu *vcpu, struct error *err)
 	return ACCEL_EXIT_FAILED;
 }
 
+/*
+ * Both are a part of every exit.  Only this thread writes the page, and who
+ * reads it takes each number as it is.
+ */
+static void count_exit(struct vireo_vcpu_page *page, uint32_t reason)
+{
+	if (reason >= VIREO_NR_EXITS)
+		reason = VIREO_NR_EXITS - 1;
+	page->exits[reason]++;
+}
+
+static void count_time(struct vireo_vcpu_page *page, uint64_t cycles)
+{
+	/* The highest bit, counted from 1; 0 of none. */
+	unsigned int bucket = 63U ^
+			      (unsigned int)__builtin_clzll(cycles << 1 | 1);
+
+	if (bucket >= VIREO_NR_BUCKETS)
+		bucket = VIREO_NR_BUCKETS - 1;
+	page->user_time[bucket]++;
+}
+
 enum accel_exit kvm_vcpu_run(struct accel_vcpu *vcpu, struct error *err)
 {
+	struct vireo_vcpu_page *page = vcpu->fast.page;
 	struct kvm_run *run = vcpu->run;
+	uint64_t exited;
 
 	for (;;) {
 		/*
 		 * Entering again is also what finishes the access of the last
 		 * exit; with immediate_exit it does nothing else.
 		 */
-		if (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
+		if (ioctl(vcpu->run_fd, vcpu->run_cmd, 0) < 0) {
+			/*
+			 * The module served many accesses; the last one is yet
+			 * to be finished.
+			 */
+			if (errno == EAGAIN && vcpu->fast.runs)
+				continue;
 			if (errno != EINTR && errno != EAGAIN) {
 				error_sys(err, errno, "vCPU %u: KVM_RUN",
 					  vcpu->id);
@@ -206,9 +241,10 @@ enum accel_exit kvm_vcpu_run(struct accel_vcpu *vcpu, struct error *err)
 			kvm_flush_coalesced(&vcpu->kvm->accel);
 			return ACCEL_EXIT_KICKED;
 		}
-		__atomic_store_n(&vcpu->exits, vcpu->exits + 1,
-				 __ATOMIC_RELAXED);
-		kvm_flush_coalesced(&vcpu->kvm->accel);
+		exited = __rdtsc();
+		count_exit(page, run->exit_reason);
+		if (kvm_coalesced(vcpu->kvm))
+			kvm_flush_coalesced(&vcpu->kvm->accel);
 
 		switch (run->exit_reason) {
 		case KVM_EXIT_IO:
@@ -227,5 +263,6 @@ enum accel_exit kvm_vcpu_run(struct accel_vcpu *vcpu, struct error *err)
 		default:
 			return failed(vcpu, err);
 		}
+		count_time(page, __rdtsc() - exited);
 	}
 }

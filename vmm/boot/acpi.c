@@ -362,7 +362,8 @@ static struct gas gas_io(uint16_t port, uint8_t bytes, uint8_t access)
 /*
  * SMI_CMD is 0 and SCI_EN always set: the machine has no legacy mode to leave.
  * Clear flags say as much as set ones: the power button is a fixed one, the PM
- * timer has 24 bits, MSI works, a CMOS RTC is there.
+ * timer has 24 bits, MSI works, a CMOS RTC is there.  Nothing raises a general
+ * purpose event, so no block of them is declared for the guest to clear.
  */
 static void fadt(struct aml *aml, uint64_t facs, uint64_t dsdt_gpa)
 {
@@ -376,11 +377,9 @@ static void fadt(struct aml *aml, uint64_t facs, uint64_t dsdt_gpa)
 		.pm1a_evt_blk = ICH9_PM1_EVT,
 		.pm1a_cnt_blk = ICH9_PM1_CNT,
 		.pm_tmr_blk = ICH9_PM_TMR,
-		.gpe0_blk = ICH9_GPE0,
 		.pm1_evt_len = 4,
 		.pm1_cnt_len = 2,
 		.pm_tmr_len = 4,
-		.gpe0_blk_len = ICH9_GPE0_LEN,
 		.p_lvl2_lat = NO_C2,
 		.p_lvl3_lat = NO_C3,
 		.century = 0x32,
@@ -392,7 +391,6 @@ static void fadt(struct aml *aml, uint64_t facs, uint64_t dsdt_gpa)
 		.x_pm1a_evt_blk = gas_io(ICH9_PM1_EVT, 4, 2),
 		.x_pm1a_cnt_blk = gas_io(ICH9_PM1_CNT, 2, 2),
 		.x_pm_tmr_blk = gas_io(ICH9_PM_TMR, 4, 3),
-		.x_gpe0_blk = gas_io(ICH9_GPE0, ICH9_GPE0_LEN, 1),
 	};
 	size_t start = aml->len;
 

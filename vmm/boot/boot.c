@@ -238,18 +238,17 @@ void boot_close(struct vm *vm)
  * fault for each page, and no page cleared only to be overwritten.  Returns
  * how much was done: less than all where one of the files cannot do this.
  */
-static uint64_t send_segment(const struct mem *mem, const uint8_t *to,
-			     const struct boot_file *file,
-			     const struct boot_segment *seg)
+static uint64_t send(const struct mem *mem, const uint8_t *to,
+		     const struct boot_file *file, uint64_t off, uint64_t len)
 {
-	off_t from = (off_t)seg->off;
+	off_t from = (off_t)off;
 	uint64_t done = 0;
 	ssize_t n;
 
 	if (lseek(mem->fd, to - mem->base, SEEK_SET) < 0)
 		return 0;
-	while (done < seg->filesz) {
-		n = sendfile(mem->fd, file->fd, &from, seg->filesz - done);
+	while (done < len) {
+		n = sendfile(mem->fd, file->fd, &from, len - done);
 		if (n <= 0)
 			break;
 		done += (uint64_t)n;
@@ -257,12 +256,41 @@ static uint64_t send_segment(const struct mem *mem, const uint8_t *to,
 	return done;
 }
 
+/*
+ * In pieces, so that each that fills half of a huge page can have one:
+ * allocating and clearing it takes a third of what 512 pages do.
+ */
+static int load_bytes(const struct boot *boot, const struct mem *mem,
+		      const struct boot_file *file,
+		      const struct boot_segment *seg, uint8_t *p,
+		      struct error *err)
+{
+	uint64_t off = 0, len, done;
+	bool can = !boot->dirty, huge;
+	int ret;
+
+	for (; off < seg->filesz; off += len) {
+		len = MEM_HUGE_PAGE -
+		      (uint64_t)(p + off - mem->base) % MEM_HUGE_PAGE;
+		if (len > seg->filesz - off)
+			len = seg->filesz - off;
+		huge = can && len >= MEM_HUGE_PAGE / 2;
+		if (huge)
+			can = huge = mem_make_huge(mem, p + off);
+		done = huge ? 0 : send(mem, p + off, file, seg->off + off, len);
+		ret = boot_read(file, seg->off + off + done, p + off + done,
+				len - done, err);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
 static int load_segment(const struct boot *boot, const struct mem *mem,
 			const struct boot_file *file,
 			const struct boot_segment *seg, struct error *err)
 {
 	uint8_t *p = mem_ptr(mem, seg->gpa, seg->memsz, MEM_WRITE);
-	uint64_t done;
 	int ret;
 
 	if (!p)
@@ -270,9 +298,7 @@ static int load_segment(const struct boot *boot, const struct mem *mem,
 				 "'%s': no RAM at %#llx for %llu bytes",
 				 file->path, (unsigned long long)seg->gpa,
 				 (unsigned long long)seg->memsz);
-	done = send_segment(mem, p, file, seg);
-	ret = boot_read(file, seg->off + done, p + done, seg->filesz - done,
-			err);
+	ret = load_bytes(boot, mem, file, seg, p, err);
 	if (ret)
 		return ret;
 	boot_clear(boot, p + seg->filesz, seg->memsz - seg->filesz);

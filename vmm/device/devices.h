@@ -21,7 +21,6 @@ extern const struct dev_class fw_cfg_class; /* 510h */
 #define ICH9_PM1_CNT 0x604
 #define ICH9_PM_TMR 0x608
 #define ICH9_GPE0 0x620
-#define ICH9_GPE0_LEN 16
 #define ICH9_SCI_GSI 9
 #define ICH9_RESET_PORT 0xcf9
 #define ICH9_RESET_VALUE 0x06

@@ -8,6 +8,7 @@
  * probes finds out in a few accesses rather than by waiting.  The controller
  * has no auxiliary port.
  */
+#include "../fastpath.h"
 #include "../vm.h"
 #include "devices.h"
 
@@ -55,6 +56,7 @@ struct i8042 {
 	struct device dev;
 	struct bus_range data;
 	struct bus_range command;
+	struct fast_region fast; /* of command */
 	struct irq_source irq;
 
 	/* Under dev.lock. */
@@ -65,8 +67,15 @@ struct i8042 {
 	uint8_t cmd;	/* waits for its operand, or CMD_NONE */
 };
 
-static void update_irq(struct i8042 *k)
+/* Reading the status has no side effect: it is in the shadow page. */
+static const struct vireo_rule command_rules[] = {
+	{ .type = VIREO_RULE_SHADOW, .widths = VIREO_WIDTH_1, .len = 1 },
+};
+
+/* After each access that changes anything. */
+static void update(struct i8042 *k)
 {
+	fast_shadow8(&k->fast, 0, k->status);
 	irq_set(&k->irq, (k->status & STATUS_OBF) && (k->ram[0] & CONFIG_IRQ));
 }
 
@@ -75,7 +84,6 @@ static void answer(struct i8042 *k, uint8_t val)
 	k->byte = val;
 	k->status &= (uint8_t)~STATUS_TIMEOUT;
 	k->status |= STATUS_OBF;
-	update_irq(k);
 }
 
 static void time_out(struct i8042 *k)
@@ -99,7 +107,6 @@ static void write_ram(struct i8042 *k, unsigned int index, uint8_t val)
 	k->status &= (uint8_t)~STATUS_SYS;
 	if (val & CONFIG_SYS)
 		k->status |= STATUS_SYS;
-	update_irq(k);
 }
 
 static void command_write(void *dev, uint64_t off, unsigned int size,
@@ -158,6 +165,7 @@ static void command_write(void *dev, uint64_t off, unsigned int size,
 			vm_request(k->dev.vm, VM_REQ_RESET);
 		break;
 	}
+	update(k);
 }
 
 static uint64_t command_read(void *dev, uint64_t off, unsigned int size)
@@ -195,6 +203,7 @@ static void data_write(void *dev, uint64_t off, unsigned int size, uint64_t val)
 		time_out(k);
 		break;
 	}
+	update(k);
 }
 
 static uint64_t data_read(void *dev, uint64_t off, unsigned int size)
@@ -204,7 +213,7 @@ static uint64_t data_read(void *dev, uint64_t off, unsigned int size)
 	(void)off;
 	(void)size;
 	k->status &= (uint8_t) ~(STATUS_OBF | STATUS_TIMEOUT);
-	update_irq(k);
+	update(k);
 	return k->byte;
 }
 
@@ -236,11 +245,16 @@ static int i8042_realize(struct device *dev, const void *config,
 	k->command = k->data;
 	k->command.base = PORT_COMMAND;
 	k->command.ops = &command_ops;
+	k->fast.rules = command_rules;
+	k->fast.nr_rules = 1;
 	irq_source_init(&k->irq, &dev->vm->irqs, KEYBOARD_IRQ);
 
-	ret = bus_insert(&dev->vm->pio, &k->data, err);
+	ret = fast_region_init(&k->fast, dev->vm, &k->command, err);
 	if (ret < 0)
 		return ret;
+	ret = bus_insert(&dev->vm->pio, &k->data, err);
+	if (ret < 0)
+		goto err_fast;
 	ret = bus_insert(&dev->vm->pio, &k->command, err);
 	if (ret < 0)
 		goto err_data;
@@ -248,6 +262,8 @@ static int i8042_realize(struct device *dev, const void *config,
 
 err_data:
 	bus_remove(&dev->vm->pio, &k->data);
+err_fast:
+	fast_region_destroy(&k->fast);
 	return ret;
 }
 
@@ -265,6 +281,7 @@ static void i8042_reset(struct device *dev)
 	k->byte = 0;
 	k->cmd = CMD_NONE;
 	write_ram(k, 0, CONFIG_SYS | CONFIG_TRANSLATE);
+	update(k);
 	pthread_mutex_unlock(&dev->lock);
 }
 
@@ -274,6 +291,7 @@ static void i8042_unrealize(struct device *dev)
 
 	bus_remove(&dev->vm->pio, &k->command);
 	bus_remove(&dev->vm->pio, &k->data);
+	fast_region_destroy(&k->fast);
 }
 
 const struct dev_class i8042_class = {

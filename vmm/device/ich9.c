@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "../fastpath.h"
 #include "../log.h"
 #include "../vm.h"
 #include "devices.h"
@@ -25,6 +26,7 @@
 /* Power management block, offsets from ICH9_PM_BASE. */
 #define PM_LEN 128
 #define PM1_STS_EN 0x00
+#define PM1_EN 0x02
 #define PM1_CNT 0x04
 #define PM_TMR 0x08
 #define GPE0_STS 0x20
@@ -57,6 +59,7 @@
 struct ich9 {
 	struct pci_dev pci;
 	struct bus_range pm;
+	struct fast_region pm_fast;
 	struct bus_range apm;
 	struct bus_range port92;
 	struct irq_source sci;
@@ -75,23 +78,47 @@ struct ich9 {
 	uint8_t rst_cnt;
 };
 
+/*
+ * The timer, and what of the block only the guest writes and only to read it
+ * back.  What depends on the time, or bears on the SCI, comes here: the guest
+ * must find the interrupt gone when its write is done.
+ */
+#define SHADOW_TMR 0 /* 0: the timer shows the monotonic clock as it is */
+#define SHADOW_PM1_EN 8
+#define SHADOW_PM1_CNT 12
+
+static const struct vireo_rule pm_rules[] = {
+	{ .type = VIREO_RULE_CLOCK,
+	  .offset = PM_TMR,
+	  .len = 4,
+	  .shadow = SHADOW_TMR,
+	  .value = TMR_HZ,
+	  .mask = (1U << TMR_BITS) - 1 },
+	{ .type = VIREO_RULE_SHADOW,
+	  .offset = PM1_EN,
+	  .len = 2,
+	  .shadow = SHADOW_PM1_EN },
+	{ .type = VIREO_RULE_SHADOW,
+	  .offset = PM1_CNT,
+	  .len = 4,
+	  .shadow = SHADOW_PM1_CNT },
+};
+
 /* ---- timer and SCI --------------------------------------------------------
  */
 
-/* TMR_HZ / NS as a 64-bit fraction, rounded up: no division for a read. */
-#define TMR_SCALE \
-	((uint64_t)((((unsigned __int128)TMR_HZ << 64) + NS - 1) / NS))
+/* TMR_HZ / NS as a 64-bit fraction, rounded down as the CLOCK rule has it. */
+#define TMR_SCALE ((uint64_t)(((unsigned __int128)TMR_HZ << 64) / NS))
 
 static uint64_t tmr_ticks(uint64_t ns)
 {
 	return (uint64_t)(((unsigned __int128)ns * TMR_SCALE) >> 64);
 }
 
-/* When the timer has counted @ticks, rounded up. */
+/* When the timer has counted @ticks; a bit late rather than early. */
 static uint64_t tmr_ns(uint64_t ticks)
 {
-	return ticks / TMR_HZ * NS +
-	       (ticks % TMR_HZ * NS + TMR_HZ - 1) / TMR_HZ;
+	return ticks / TMR_HZ * NS + ticks % TMR_HZ * NS / TMR_HZ + 2;
 }
 
 static void update_sci(struct ich9 *ich9)
@@ -213,6 +240,13 @@ static void pm_write8(struct ich9 *ich9, uint64_t off, uint8_t val)
 	}
 }
 
+static void show_pm(struct ich9 *ich9)
+{
+	fast_shadow16(&ich9->pm_fast, SHADOW_PM1_EN, ich9->pm1_en);
+	fast_shadow32(&ich9->pm_fast, SHADOW_PM1_CNT,
+		      ich9->pm1_cnt | CNT_SCI_EN);
+}
+
 static void pm_write(void *dev, uint64_t off, unsigned int size, uint64_t val)
 {
 	struct ich9 *ich9 = dev;
@@ -222,6 +256,7 @@ static void pm_write(void *dev, uint64_t off, unsigned int size, uint64_t val)
 	for (i = 0; i < size; i++)
 		pm_write8(ich9, off + i, (uint8_t)(val >> 8 * i));
 	update_sci(ich9);
+	show_pm(ich9);
 }
 
 static const struct bus_ops pm_ops = {
@@ -349,9 +384,14 @@ static int ich9_realize(struct device *dev, const void *config,
 	memset(ich9->pci.wmask + LPC_PIRQA, 0xff, 4);
 	memset(ich9->pci.wmask + LPC_PIRQE, 0xff, 4);
 
-	ret = bus_insert(pio, &ich9->pm, err);
+	ich9->pm_fast.rules = pm_rules;
+	ich9->pm_fast.nr_rules = sizeof(pm_rules) / sizeof(pm_rules[0]);
+	ret = fast_region_init(&ich9->pm_fast, dev->vm, &ich9->pm, err);
 	if (ret < 0)
 		goto err_dev;
+	ret = bus_insert(pio, &ich9->pm, err);
+	if (ret < 0)
+		goto err_fast;
 	ret = bus_insert(pio, &ich9->apm, err);
 	if (ret < 0)
 		goto err_pm;
@@ -365,6 +405,8 @@ err_apm:
 	bus_remove(pio, &ich9->apm);
 err_pm:
 	bus_remove(pio, &ich9->pm);
+err_fast:
+	fast_region_destroy(&ich9->pm_fast);
 err_dev:
 	pci_dev_destroy(&ich9->pci);
 	return ret;
@@ -377,6 +419,7 @@ static void ich9_reset(struct device *dev)
 	pci_dev_reset(&ich9->pci);
 	memset(ich9->pci.config + LPC_PIRQA, LPC_PIRQ_OFF, 4);
 	memset(ich9->pci.config + LPC_PIRQE, LPC_PIRQ_OFF, 4);
+	pci_config_show(&ich9->pci);
 
 	pthread_mutex_lock(&dev->lock);
 	ich9->pm1_sts = ich9->pm1_en = ich9->pm1_cnt = 0;
@@ -387,6 +430,7 @@ static void ich9_reset(struct device *dev)
 	ich9->port92_reg = PORT92_A20;
 	ich9->rst_cnt = 0;
 	update_sci(ich9);
+	show_pm(ich9);
 	pthread_mutex_unlock(&dev->lock);
 }
 
@@ -399,6 +443,7 @@ static void ich9_unrealize(struct device *dev)
 	bus_remove(pio, &ich9->port92);
 	bus_remove(pio, &ich9->apm);
 	bus_remove(pio, &ich9->pm);
+	fast_region_destroy(&ich9->pm_fast);
 	loop_timer_cancel(dev->vm->loop, &ich9->tmr);
 	pci_dev_destroy(&ich9->pci);
 }

@@ -4,8 +4,9 @@
  *
  * config[] is what the guest sees.  A write changes only the bits in wmask and
  * clears those in w1cmask, so BAR sizing, read-only registers and capabilities
- * need no code.  Bytes without such bits are never stored by a guest's write:
- * the interrupt status bit, which changes under the device lock, is in one.
+ * need no code.  A register is changed in one step, as the guest may be reading
+ * it, and the interrupt status bit, which belongs to the device lock, may be
+ * changing.
  *
  * A BAR is mapped when its decoding is on, it has an address, and nothing else
  * is there.  If something is, it stays unmapped until an unmapped BAR may have
@@ -64,7 +65,8 @@ uint64_t pci_mem64_base(const struct vm *vm)
 	return (end + align - 1) & ~(align - 1);
 }
 
-int pci_host_init(struct pci_host *host, const struct vm *vm, struct error *err)
+int pci_host_init(struct pci_host *host, const struct vm *vm,
+		  struct fast_region *window, struct error *err)
 {
 	memset(host, 0, sizeof(*host));
 	/* Only the pages of functions that exist are ever touched. */
@@ -73,6 +75,7 @@ int pci_host_init(struct pci_host *host, const struct vm *vm, struct error *err)
 	if (host->config == MAP_FAILED)
 		return error_sys(err, errno, "PCI configuration space");
 	pthread_mutex_init(&host->lock, NULL);
+	host->window = window;
 	host->next_io = PCI_IO_START;
 	host->next_mem32 = PCI_MEM32_BASE;
 	host->next_mem64 = pci_mem64_base(vm);
@@ -84,6 +87,51 @@ void pci_host_destroy(struct pci_host *host)
 {
 	pthread_mutex_destroy(&host->lock);
 	munmap(host->config, CONFIG_ALL);
+}
+
+/* ---- what the guest reads without an exit -------------------------------- */
+
+/* Copies the register at @reg to where CFCh reads it. */
+static void show(struct pci_dev *pci, unsigned int reg)
+{
+	const uint32_t *from = (const uint32_t *)(pci->config + reg);
+
+	fast_shadow32(pci->host->window, pci->devfn << 8 | reg,
+		      __atomic_load_n(from, __ATOMIC_RELAXED));
+}
+
+void pci_config_show(struct pci_dev *pci)
+{
+	unsigned int reg;
+
+	pthread_mutex_lock(&pci->dev.lock);
+	for (reg = 0; reg < CONFIG_LEGACY; reg += 4)
+		show(pci, reg);
+	pthread_mutex_unlock(&pci->dev.lock);
+}
+
+/* Nothing is lost if it fails: without a page there the guest exits. */
+static void show_ecam(struct pci_dev *pci, bool on)
+{
+	struct accel *accel = pci->dev.vm->accel;
+	uint64_t gpa = PCI_ECAM_BASE + (uint64_t)pci->devfn * PCI_CONFIG_SIZE;
+
+	if (accel->ops->set_memory)
+		accel->ops->set_memory(accel, PCI_ECAM_MEM_SLOT + pci->devfn,
+				       gpa, on ? PCI_CONFIG_SIZE : 0,
+				       pci->config, true);
+}
+
+void pci_config_live(struct pci_dev *pci, bool live)
+{
+	struct pci_host *host = pci->host;
+
+	if (pci->live == live)
+		return;
+	pci->live = live;
+	host->nr_live += live ? 1 : -1U;
+	fast_region_enable(host->window, !host->nr_live);
+	show_ecam(pci, !live);
 }
 
 /* ---- BARs ---------------------------------------------------------------- */
@@ -260,6 +308,7 @@ int pci_dev_init(struct pci_dev *pci, int devfn, const struct pci_ids *ids,
 	pthread_mutex_lock(&host->lock);
 	if (devfn < 0)
 		devfn = find_slot(host);
+	assert(devfn < 0 || !(devfn & 7));
 	if (devfn < 0 || host->devs[devfn]) {
 		ret = error_set(err, ENOSPC, "%s: no free PCI slot",
 				pci->dev.id);
@@ -291,6 +340,7 @@ int pci_dev_init(struct pci_dev *pci, int devfn, const struct pci_ids *ids,
 		      PCI_STATUS_REC_MASTER_ABORT |
 		      PCI_STATUS_SIG_SYSTEM_ERROR | PCI_STATUS_DETECTED_PARITY);
 	host->devs[devfn] = pci;
+	show_ecam(pci, true);
 	pthread_mutex_unlock(&host->lock);
 	return 0;
 
@@ -315,7 +365,11 @@ void pci_dev_destroy(struct pci_dev *pci)
 
 	pthread_mutex_lock(&host->lock);
 	unmap_all(pci);
+	pci_config_live(pci, false);
+	show_ecam(pci, false);
 	host->devs[pci->devfn] = NULL;
+	memset(pci->config, 0xff, CONFIG_LEGACY);
+	pci_config_show(pci);
 	memset(pci->config, 0, CONFIG_LEGACY);
 	pthread_mutex_unlock(&host->lock);
 	pci_intx_set(pci, false);
@@ -372,6 +426,8 @@ void pci_dev_reset(struct pci_dev *pci)
 	}
 	put16(c + PCI_COMMAND, cmd);
 	bars_changed(pci);
+	pci_config_live(pci, false);
+	pci_config_show(pci);
 	pthread_mutex_unlock(&pci->host->lock);
 }
 
@@ -392,6 +448,7 @@ static void intx_update(struct pci_dev *pci)
 	else
 		__atomic_and_fetch(status, (uint8_t)~PCI_STATUS_INTERRUPT,
 				   __ATOMIC_RELAXED);
+	show(pci, PCI_COMMAND);
 	irq_set(&pci->intx, pci->intx_level && !off);
 }
 
@@ -423,7 +480,7 @@ uint32_t pci_config_read(struct pci_host *host, unsigned int bdf,
 
 	if (!pci)
 		return UINT32_MAX >> (32 - 8 * size);
-	if (pci->config_read)
+	if (pci->live && pci->config_read)
 		pci->config_read(pci, off, size);
 	for (i = 0; i < size; i++)
 		val |= (uint32_t)__atomic_load_n(pci->config + off + i,
@@ -438,37 +495,52 @@ static bool touches(unsigned int off, unsigned int size, unsigned int reg,
 	return off < reg + len && reg < off + size;
 }
 
+/* The bytes of @data that @bytes covers to the register at @reg. */
+static void write_reg(struct pci_dev *pci, unsigned int reg, uint32_t data,
+		      uint32_t bytes)
+{
+	uint32_t *config = (uint32_t *)(pci->config + reg);
+	uint32_t wmask = get32(pci->wmask + reg) & bytes;
+	uint32_t clear = wmask | (get32(pci->w1cmask + reg) & bytes & data);
+	uint32_t old = __atomic_load_n(config, __ATOMIC_RELAXED);
+
+	while (!__atomic_compare_exchange_n(config, &old,
+					    (old & ~clear) | (data & wmask),
+					    false, __ATOMIC_SEQ_CST,
+					    __ATOMIC_RELAXED))
+		;
+	if (reg != PCI_COMMAND)
+		show(pci, reg);
+}
+
 void pci_config_write(struct pci_host *host, unsigned int bdf, unsigned int off,
 		      unsigned int size, uint32_t val)
 {
 	struct pci_dev *pci = find(host, bdf, off, size);
-	unsigned int i;
+	uint64_t data = (uint64_t)val << 8 * (off & 3);
+	uint64_t bytes = ((1ULL << 8 * size) - 1) << 8 * (off & 3);
+	unsigned int reg;
 
 	if (!pci || off + size > CONFIG_LEGACY)
 		return;
-	for (i = off; i < off + size; i++, val >>= 8) {
-		uint8_t wmask = pci->wmask[i], w1c = pci->w1cmask[i];
-		uint8_t byte = pci->config[i];
-
-		if (!(wmask | w1c))
-			continue;
-		byte = (uint8_t)((byte & ~wmask) | (val & wmask));
-		byte &= (uint8_t) ~(val & w1c);
-		__atomic_store_n(pci->config + i, byte, __ATOMIC_SEQ_CST);
+	for (reg = off & ~3U; reg < off + size; reg += 4) {
+		write_reg(pci, reg, (uint32_t)data, (uint32_t)bytes);
+		data >>= 32;
+		bytes >>= 32;
 	}
 
 	/*
 	 * Who holds the device lock next sees the new command register and
 	 * MSI-X control; who held it before may have used the old ones.
 	 */
-	if (touches(off, size, PCI_COMMAND, 2)) {
+	if (touches(off, size, PCI_COMMAND, 4)) {
 		pthread_mutex_lock(&pci->dev.lock);
 		intx_update(pci);
 		pthread_mutex_unlock(&pci->dev.lock);
-		bars_changed(pci);
-	} else if (touches(off, size, PCI_BASE_ADDRESS_0, 4 * PCI_NR_BARS)) {
-		bars_changed(pci);
 	}
+	if (touches(off, size, PCI_COMMAND, 2) ||
+	    touches(off, size, PCI_BASE_ADDRESS_0, 4 * PCI_NR_BARS))
+		bars_changed(pci);
 	if (pci->msix.nr && touches(off, size, pci->msix.cap, 4))
 		pci_msix_control_changed(pci);
 	if (pci->config_written)

@@ -4,12 +4,17 @@
  * BARs that move, INTx and MSI-X.
  *
  * Configuration space of every function lies in one array, 4 KiB a function,
- * laid out as ECAM shows it.
+ * laid out as ECAM shows it; the guest reads ECAM from there, as read-only
+ * memory.  What CFCh reads is a copy in the shadow pages of the host bridge's
+ * region.  While a read of some function has a side effect (pci_config_live),
+ * its ECAM page and CFCh are served by pci_config_read.
  *
  * Locks, in this order:
  *   host.lock     mutex   configuration space of all functions, BAR mapping;
  *                         it is the lock of the CF8/CFC and ECAM ranges
  *   device lock   mutex   MSI-X table, pending bits, INTx level
+ * The register with command and status, whose interrupt bit belongs to the
+ * device lock, is copied to the shadow pages with the device lock held.
  * A BAR is mapped and unmapped with host.lock held and no device lock.
  * config_written is called with host.lock held and no device lock.
  */
@@ -21,6 +26,7 @@
 
 #include "../bus.h"
 #include "../device.h"
+#include "../fastpath.h"
 #include "../irq.h"
 #include "../log.h"
 
@@ -38,6 +44,17 @@
 #define PCI_DEVFN(slot, func) (((slot) << 3) | (func))
 #define PCI_SLOTS 32
 #define PCI_CONFIG_SIZE 4096
+
+/*
+ * The copy for CFCh: 256 bytes a function at devfn << 8, as the address register
+ * selects them.  There are no functions but 0: what would be theirs is free.
+ */
+#define PCI_SHADOW_PAGES 16
+#define PCI_SHADOW_REGS 0xf8fc /* bits of the address that select a register */
+
+/* KVM's memory slots from this one on, by devfn, are pages of ECAM. */
+#define PCI_ECAM_MEM_SLOT 16
+
 #define PCI_NR_BARS 6
 
 /* GSI of an INTx pin (0 = INTA): 16 to 19, as the DSDT's _PRT says. */
@@ -61,6 +78,8 @@ struct pci_host {
 	pthread_mutex_t lock;
 	uint8_t *config; /* PCI_CONFIG_SIZE bytes a function, in ECAM order */
 	struct pci_dev *devs[PCI_NR_DEVFN];
+	struct fast_region *window; /* what CFCh reads; borrowed */
+	unsigned int nr_live;
 	bool blocked; /* a BAR stayed unmapped as another was in its place */
 	/* Where the next BAR finds its home. */
 	uint64_t next_io;
@@ -69,8 +88,9 @@ struct pci_host {
 	uint64_t end_mem64;
 };
 
+/* @window: all ones but for what is not read through it. */
 int pci_host_init(struct pci_host *host, const struct vm *vm,
-		  struct error *err);
+		  struct fast_region *window, struct error *err);
 void pci_host_destroy(struct pci_host *host);
 
 #define PCI_MSIX_MAX 64
@@ -102,13 +122,15 @@ struct pci_dev {
 	struct pci_msix msix;
 	struct irq_source intx;
 	bool intx_level; /* wanted by the device; shown unless disabled */
+	bool live;	 /* as pci_config_live was told */
 	struct log_limit guest_faults;
 	/* Optional: bytes [off, off + size) were written by the guest. */
 	void (*config_written)(struct pci_dev *pci, unsigned int off,
 			       unsigned int size);
 	/*
-	 * Optional: the guest is about to read bytes [off, off + size), which
-	 * the device may bring up to date in config (host.lock held).
+	 * Optional, while live: the guest is about to read bytes
+	 * [off, off + size), which the device may bring up to date in config
+	 * (host.lock held).
 	 */
 	void (*config_read)(struct pci_dev *pci, unsigned int off,
 			    unsigned int size);
@@ -127,7 +149,10 @@ struct pci_ids {
 	uint32_t class_rev; /* class code << 8 | revision */
 };
 
-/* devfn -1: the next free slot, function 0.  -ENOSPC: the bus is full. */
+/*
+ * @devfn: function 0 of a slot; -1: of the next free one.  -ENOSPC: the bus is
+ * full.
+ */
 int pci_dev_init(struct pci_dev *pci, int devfn, const struct pci_ids *ids,
 		 struct error *err);
 void pci_dev_destroy(struct pci_dev *pci);
@@ -145,7 +170,10 @@ void pci_dev_reset(struct pci_dev *pci);
 void pci_bar_init(struct pci_dev *pci, unsigned int nr, enum pci_bar_type type,
 		  const struct bus_range *range);
 
-/* Appends a capability of @len bytes (header included); returns its offset. */
+/*
+ * Appends a capability of @len bytes (header included); returns its offset.
+ * Before the first reset, as all that fills config.
+ */
 uint8_t pci_cap_add(struct pci_dev *pci, uint8_t id, uint8_t len);
 
 /*
@@ -175,6 +203,14 @@ uint32_t pci_config_read(struct pci_host *host, unsigned int bdf,
 			 unsigned int off, unsigned int size);
 void pci_config_write(struct pci_host *host, unsigned int bdf, unsigned int off,
 		      unsigned int size, uint32_t val);
+
+/* After the device has changed config itself; no device lock held. */
+void pci_config_show(struct pci_dev *pci);
+/*
+ * From now on reads of the function's configuration space go to config_read,
+ * or no longer (host.lock held).  Reset makes them not.
+ */
+void pci_config_live(struct pci_dev *pci, bool live);
 
 extern const struct dev_class q35_host_class; /* 00:00.0, CF8/CFC, ECAM */
 extern const struct dev_class ich9_lpc_class; /* 00:1f.0, PM, reset */

@@ -31,11 +31,14 @@ struct q35 {
 };
 
 /*
- * The address register is a word of the shadow page and nothing else knows it.
- * Of the buses there is only number 0: a scan of the others reads ones.
+ * The shadow pages are what the data port reads of function 0 of each slot of
+ * bus 0: pci.c keeps them up to date.  All else reads as ones.  The address
+ * register is a word among them, in the place of a function 1; nothing else
+ * knows it.
  */
-#define SHADOW_ADDR 0
-#define CF8_BUS 0xff0000
+#define SHADOW_ADDR 0x100
+#define SHADOW_SIZE (PCI_SHADOW_PAGES * VIREO_SHADOW_SIZE)
+#define CF8_BUS_FUNCTION 0xff0700U
 
 static const struct vireo_rule cf8_rules[] = {
 	{ .type = VIREO_RULE_SHADOW,
@@ -44,11 +47,19 @@ static const struct vireo_rule cf8_rules[] = {
 	  .len = 4,
 	  .shadow = SHADOW_ADDR },
 	{ .type = VIREO_RULE_INDEXED,
+	  .offset = CF8_DATA,
+	  .len = 4,
+	  .index = SHADOW_ADDR,
+	  .value = CF8_ENABLE,
+	  .mask = CF8_ENABLE | CF8_BUS_FUNCTION,
+	  .index_mask = PCI_SHADOW_REGS },
+	{ .type = VIREO_RULE_INDEXED,
 	  .flags = VIREO_RULE_READ_ONES | VIREO_RULE_NOT_EQUAL,
 	  .offset = CF8_DATA,
 	  .len = 4,
 	  .index = SHADOW_ADDR,
-	  .mask = CF8_BUS },
+	  .value = CF8_ENABLE,
+	  .mask = CF8_ENABLE | CF8_BUS_FUNCTION },
 };
 
 /* The register that an access to the data port goes to; false: to none. */
@@ -69,6 +80,8 @@ static uint64_t cf8_read(void *dev, uint64_t off, unsigned int size)
 
 	if (off == ICH9_RESET_PORT - CF8_BASE && size == 1)
 		return ich9_reset_read(q->pci.dev.vm->ich9);
+	if (!off && size == 4)
+		return bus_load(q->fast.shadow + SHADOW_ADDR, 4);
 	if (!cf8_target(q, off, &bdf, &reg))
 		return UINT64_MAX;
 	return pci_config_read(&q->host, bdf, reg, size);
@@ -81,6 +94,8 @@ static void cf8_write(void *dev, uint64_t off, unsigned int size, uint64_t val)
 
 	if (off == ICH9_RESET_PORT - CF8_BASE && size == 1)
 		ich9_reset_write(q->pci.dev.vm->ich9, (uint8_t)val);
+	else if (!off && size == 4)
+		fast_shadow32(&q->fast, SHADOW_ADDR, (uint32_t)val);
 	else if (cf8_target(q, off, &bdf, &reg))
 		pci_config_write(&q->host, bdf, reg, size, (uint32_t)val);
 }
@@ -156,10 +171,15 @@ static int q35_realize(struct device *dev, const void *config,
 	};
 	q->fast.rules = cf8_rules;
 	q->fast.nr_rules = sizeof(cf8_rules) / sizeof(cf8_rules[0]);
+	q->fast.shadow_pages = PCI_SHADOW_PAGES;
 
-	ret = pci_host_init(&q->host, vm, err);
+	ret = fast_region_init(&q->fast, vm, &q->cf8, err);
 	if (ret < 0)
 		return ret;
+	memset(q->fast.shadow, 0xff, SHADOW_SIZE);
+	ret = pci_host_init(&q->host, vm, &q->fast, err);
+	if (ret < 0)
+		goto err_fast;
 	vm->pci = &q->host;
 	ret = pci_dev_init(&q->pci, PCI_DEVFN(0, 0), &ids, err);
 	if (ret < 0)
@@ -167,12 +187,9 @@ static int q35_realize(struct device *dev, const void *config,
 	/* Fixed: it reads as what the MCFG table says. */
 	memcpy(q->pci.config + PCIEXBAR, &pciexbar, sizeof(pciexbar));
 
-	ret = fast_region_init(&q->fast, vm, &q->cf8, err);
-	if (ret < 0)
-		goto err_dev;
 	ret = bus_insert(&vm->pio, &q->cf8, err);
 	if (ret < 0)
-		goto err_fast;
+		goto err_dev;
 	ret = bus_insert(&vm->mmio, &q->ecam, err);
 	if (ret < 0)
 		goto err_cf8;
@@ -180,13 +197,13 @@ static int q35_realize(struct device *dev, const void *config,
 
 err_cf8:
 	bus_remove(&vm->pio, &q->cf8);
-err_fast:
-	fast_region_destroy(&q->fast);
 err_dev:
 	pci_dev_destroy(&q->pci);
 err_host:
 	vm->pci = NULL;
 	pci_host_destroy(&q->host);
+err_fast:
+	fast_region_destroy(&q->fast);
 	return ret;
 }
 
@@ -196,7 +213,7 @@ static void q35_reset(struct device *dev)
 
 	pci_dev_reset(&q->pci);
 	pthread_mutex_lock(&q->host.lock);
-	bus_store(q->fast.shadow + SHADOW_ADDR, 4, 0);
+	fast_shadow32(&q->fast, SHADOW_ADDR, 0);
 	pthread_mutex_unlock(&q->host.lock);
 }
 
@@ -207,10 +224,10 @@ static void q35_unrealize(struct device *dev)
 
 	bus_remove(&vm->mmio, &q->ecam);
 	bus_remove(&vm->pio, &q->cf8);
-	fast_region_destroy(&q->fast);
 	pci_dev_destroy(&q->pci);
 	vm->pci = NULL;
 	pci_host_destroy(&q->host);
+	fast_region_destroy(&q->fast);
 }
 
 const struct dev_class q35_host_class = {

@@ -82,9 +82,16 @@ struct rtc {
 
 /*
  * The index is a byte of the shadow page and nothing else knows it.  A real
- * chip's cannot be read; here it reads as written.
+ * chip's cannot be read; here it reads as written.  Bit 7 masks the NMI, of
+ * which there is none.
+ *
+ * cmos[] is in the shadow page too, and what lies there from D on is read from
+ * it.  The century is, though it is a part of the time: a driver reads it last,
+ * and every look at the time brings it up to date.
  */
 #define SHADOW_INDEX 0
+#define SHADOW_CMOS 128
+#define INDEX_MASK 0x7f
 
 static const struct vireo_rule rtc_rules[] = {
 	{ .type = VIREO_RULE_SHADOW,
@@ -92,12 +99,46 @@ static const struct vireo_rule rtc_rules[] = {
 	  .flags = VIREO_RULE_WRITE_THROUGH,
 	  .len = 1,
 	  .shadow = SHADOW_INDEX },
+	/* 10h up, then 0eh and 0fh, then D. */
+	{ .type = VIREO_RULE_INDEXED,
+	  .widths = VIREO_WIDTH_1,
+	  .flags = VIREO_RULE_NOT_EQUAL,
+	  .offset = 1,
+	  .len = 1,
+	  .shadow = SHADOW_CMOS,
+	  .index = SHADOW_INDEX,
+	  .mask = 0x70,
+	  .index_mask = INDEX_MASK },
+	{ .type = VIREO_RULE_INDEXED,
+	  .widths = VIREO_WIDTH_1,
+	  .offset = 1,
+	  .len = 1,
+	  .shadow = SHADOW_CMOS,
+	  .index = SHADOW_INDEX,
+	  .value = 0x0e,
+	  .mask = 0x7e,
+	  .index_mask = INDEX_MASK },
+	{ .type = VIREO_RULE_INDEXED,
+	  .widths = VIREO_WIDTH_1,
+	  .offset = 1,
+	  .len = 1,
+	  .shadow = SHADOW_CMOS,
+	  .index = SHADOW_INDEX,
+	  .value = REG_D,
+	  .mask = INDEX_MASK,
+	  .index_mask = INDEX_MASK },
 };
 
-/* Read once for each access; bit 7 masks the NMI: there is none. */
+/* Read once for each access. */
 static unsigned int latched_index(const struct rtc *r)
 {
-	return bus_load(r->fast.shadow + SHADOW_INDEX, 1) & 0x7f;
+	return bus_load(r->fast.shadow + SHADOW_INDEX, 1) & INDEX_MASK;
+}
+
+static void set_byte(struct rtc *r, unsigned int index, uint8_t val)
+{
+	r->cmos[index] = val;
+	fast_shadow8(&r->fast, SHADOW_CMOS + index, val);
 }
 
 struct rtc_time {
@@ -211,7 +252,7 @@ static void store_time(struct rtc *r, int64_t s)
 		encode(r, (int)(days - days_from_date(year, month, 1)) + 1);
 	r->cmos[REG_MONTH] = encode(r, month);
 	r->cmos[REG_YEAR] = encode(r, (int)(year % 100));
-	r->cmos[REG_CENTURY] = encode(r, (int)(year / 100));
+	set_byte(r, REG_CENTURY, encode(r, (int)(year / 100)));
 }
 
 /* Nonsense in the registers gives some time or other, no more. */
@@ -366,6 +407,8 @@ static void write_control(struct rtc *r, unsigned int index, uint8_t val)
 		r->cmos[REG_A] &= (uint8_t)~A_UIP;
 	if (was_halted && !halted(r))
 		rtc_set_now(r, load_time(r), index == REG_A ? NS / 2 : now.ns);
+	if (!halted(r)) /* the century, in the new mode */
+		store_time(r, rtc_now(r).s);
 	if (index == REG_A && period(r))
 		r->last_tick = loop_now() / period(r);
 	update(r);
@@ -391,12 +434,12 @@ static void write_data(struct rtc *r, uint8_t val)
 		break;
 	}
 	if (!is_time(index) || halted(r)) {
-		r->cmos[index] = val;
+		set_byte(r, index, val);
 		return;
 	}
 	now = rtc_now(r);
 	store_time(r, now.s);
-	r->cmos[index] = val;
+	set_byte(r, index, val);
 	rtc_set_now(r, load_time(r), now.ns);
 	update(r);
 }
@@ -530,10 +573,15 @@ err_fast:
 static void rtc_reset(struct device *dev)
 {
 	struct rtc *r = (struct rtc *)dev;
+	unsigned int i;
 
 	pthread_mutex_lock(&dev->lock);
 	r->cmos[REG_B] &= (uint8_t) ~(B_PIE | B_AIE | B_UIE | B_SQWE);
 	r->cmos[REG_C] = 0;
+	for (i = 0; i < sizeof(r->cmos); i++)
+		set_byte(r, i, r->cmos[i]);
+	if (!halted(r))
+		store_time(r, rtc_now(r).s);
 	r->last_s = rtc_now(r).s;
 	r->last_tick = period(r) ? loop_now() / period(r) : 0;
 	update(r);

@@ -9,6 +9,11 @@
  * and LSR can be read from the shadow page.  A character goes out at once;
  * the transmitter is busy only while the chardev asks to hold back.
  *
+ * IER is posted too, as a console writes it twice for each line: who looks at
+ * the state takes the posts first, so that the interrupt follows from what the
+ * guest had written by then.  Switching an interrupt off late gives at worst one
+ * for nothing; switching one on is not left waiting for more (serial_urgent).
+ *
  * Input flows only while the guest asserts RTS.  A driver clears the FIFOs
  * when it starts and raises RTS when somebody opens the port: what was piped
  * in before that would be lost otherwise.
@@ -27,6 +32,7 @@
 /* How long posted characters wait for more of them: unseen by a person. */
 #define OUTPUT_DELAY 1000000ULL /* ns */
 
+#define IER_BITS (UART_IER_RDI | UART_IER_THRI | UART_IER_RLSI | UART_IER_MSI)
 #define MSR_LINES (UART_MSR_CTS | UART_MSR_DSR | UART_MSR_RI | UART_MSR_DCD)
 
 struct serial {
@@ -36,7 +42,10 @@ struct serial {
 	struct irq_source irq;
 	struct chardev *chr; /* owns */
 
-	/* Under dev.lock; SCR lives in the shadow page. */
+	/*
+	 * Under dev.lock; SCR lives in the shadow page.  What the guest reads
+	 * as IER does as well: ier is what of it has arrived here.
+	 */
 	uint8_t ier, fcr, lcr, mcr, lsr, msr, dll, dlm;
 	uint8_t rx[SERIAL_FIFO];
 	uint8_t rx_head;
@@ -49,12 +58,20 @@ struct serial {
 /*
  * A write at offset 0 is THR, or DLL while DLAB is set: posted writes reach
  * serial_write in order with the one that changed DLAB, so both can be.
+ * IER can be read as well, so the region is off while DLAB puts DLM there.
  */
 static const struct vireo_rule serial_rules[] = {
 	{ .type = VIREO_RULE_POST,
 	  .widths = VIREO_WIDTH_1,
 	  .offset = UART_TX,
 	  .len = 1 },
+	{ .type = VIREO_RULE_POST,
+	  .widths = VIREO_WIDTH_1,
+	  .flags = VIREO_RULE_READ_SHADOW | VIREO_RULE_WRITE_THROUGH,
+	  .offset = UART_IER,
+	  .len = 1,
+	  .shadow = UART_IER,
+	  .mask = IER_BITS },
 	{ .type = VIREO_RULE_SHADOW,
 	  .widths = VIREO_WIDTH_1,
 	  .offset = UART_LSR,
@@ -181,6 +198,15 @@ static void write_fcr(struct serial *s, uint8_t val)
 	s->fcr = val & (UART_FCR_ENABLE_FIFO | UART_FCR_TRIGGER_MASK);
 }
 
+static void write_lcr(struct serial *s, uint8_t val)
+{
+	bool toggled = (val ^ s->lcr) & UART_LCR_DLAB;
+
+	s->lcr = val;
+	if (toggled)
+		fast_region_enable(&s->fast, !(val & UART_LCR_DLAB));
+}
+
 static uint8_t serial_read8(struct serial *s, uint64_t off)
 {
 	bool dlab = s->lcr & UART_LCR_DLAB;
@@ -235,13 +261,13 @@ static void serial_write8(struct serial *s, uint64_t off, uint8_t val)
 		/* Enabling it with an empty transmitter interrupts (8.4). */
 		if (val & ~s->ier & UART_IER_THRI)
 			s->thre = !s->held;
-		s->ier = val & 0x0f;
+		s->ier = val & IER_BITS;
 		break;
 	case UART_FCR:
 		write_fcr(s, val);
 		break;
 	case UART_LCR:
-		s->lcr = val;
+		write_lcr(s, val);
 		return;
 	case UART_MCR:
 		s->mcr = val & 0x1f;
@@ -271,10 +297,22 @@ static uint64_t serial_read(void *dev, uint64_t off, unsigned int size)
 static void serial_write(void *dev, uint64_t off, unsigned int size,
 			 uint64_t val)
 {
+	struct serial *s = dev;
 	unsigned int i;
 
 	for (i = 0; i < size; i++)
-		serial_write8(dev, off + i, (uint8_t)(val >> 8 * i));
+		serial_write8(s, off + i, (uint8_t)(val >> 8 * i));
+	/* A byte comes by the rules, which have stored it. */
+	if (size > 1 && off <= UART_IER)
+		fast_shadow8(&s->fast, UART_IER, s->ier);
+}
+
+/* Whether a post should be seen at once: it lets an interrupt happen. */
+static bool serial_urgent(void *dev, const struct vireo_post *post)
+{
+	const struct serial *s = dev;
+
+	return post->offset == UART_IER && post->value & ~s->ier & IER_BITS;
 }
 
 static const struct bus_ops serial_ops = {
@@ -302,6 +340,7 @@ static void serial_input(void *opaque, const uint8_t *buf, size_t len)
 	size_t i;
 
 	pthread_mutex_lock(&s->dev.lock);
+	fast_region_drain(&s->fast);
 	for (i = 0; i < len; i++)
 		rx_push(s, buf[i]);
 	update(s);
@@ -313,6 +352,7 @@ static void serial_drained(void *opaque)
 	struct serial *s = opaque;
 
 	pthread_mutex_lock(&s->dev.lock);
+	fast_region_drain(&s->fast);
 	s->held = false;
 	s->thre = true;
 	update(s);
@@ -368,6 +408,7 @@ static int serial_realize(struct device *dev, const void *config,
 	s->fast.nr_rules = sizeof(serial_rules) / sizeof(serial_rules[0]);
 	s->fast.ring_entries = 1024;
 	s->fast.post_delay = OUTPUT_DELAY;
+	s->fast.urgent = serial_urgent;
 	irq_source_init(&s->irq, &dev->vm->irqs, SERIAL_IRQ);
 
 	ret = fast_region_init(&s->fast, dev->vm, &s->range, err);
@@ -401,6 +442,8 @@ static void serial_reset(struct device *dev)
 	s->rx_len = 0;
 	s->thre = false;
 	fast_shadow8(&s->fast, UART_SCR, 0);
+	fast_shadow8(&s->fast, UART_IER, 0);
+	fast_region_enable(&s->fast, true);
 	update(s);
 	pthread_mutex_unlock(&dev->lock);
 }

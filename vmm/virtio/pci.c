@@ -20,14 +20,102 @@
 #define ISR_QUEUE 1
 #define ISR_CONFIG 2
 
-/* Fields that <linux/virtio_pci.h> may not know yet (4.1.4.3). */
+/*
+ * The common configuration with fields that <linux/virtio_pci.h> may not know
+ * yet, of features that are not offered: they read as 0 (4.1.4.3).
+ */
 #define COMMON_LEN 64
-#define COMMON_Q_NOTIFY_DATA 56
-#define COMMON_Q_RESET 58
 
 static struct virtio_pci *to_vpci(struct virtio_dev *vdev)
 {
 	return container_of(vdev, struct virtio_pci, vdev);
+}
+
+/* ---- what the driver reads, with dev->lock held --------------------------- */
+
+/* In the shadow page. */
+#define SHADOW_COMMON 0
+#define SHADOW_DEVICE 0x100
+
+static void show_queue(struct virtio_pci_common_cfg *c,
+		       const struct virtio_queue *vq)
+{
+	c->queue_size = vq->at.num;
+	c->queue_msix_vector = vq->vector;
+	c->queue_enable = vq->enabled;
+	c->queue_notify_off = vq->index;
+	c->queue_desc_lo = (uint32_t)vq->at.desc;
+	c->queue_desc_hi = (uint32_t)(vq->at.desc >> 32);
+	c->queue_avail_lo = (uint32_t)vq->at.avail;
+	c->queue_avail_hi = (uint32_t)(vq->at.avail >> 32);
+	c->queue_used_lo = (uint32_t)vq->at.used;
+	c->queue_used_hi = (uint32_t)(vq->at.used >> 32);
+}
+
+/* All of it follows from the state: what was written, and what was selected. */
+static void show_common(struct virtio_pci *vpci)
+{
+	struct virtio_dev *vdev = &vpci->vdev;
+	union {
+		struct virtio_pci_common_cfg c;
+		uint64_t words[COMMON_LEN / 8];
+	} image = {
+		.words = { 0 },
+	};
+	struct virtio_pci_common_cfg *c = &image.c;
+	unsigned int i;
+
+	c->device_feature_select = vpci->device_select;
+	c->device_feature = virtio_features_read(vdev, vpci->device_select);
+	c->guest_feature_select = vpci->driver_select;
+	if (vpci->driver_select < 2)
+		c->guest_feature = (uint32_t)(vdev->driver_features >>
+					      32 * vpci->driver_select);
+	c->msix_config = vpci->config_vector;
+	c->num_queues = vdev->class->nr_queues;
+	c->device_status = vdev->status;
+	c->config_generation = vdev->config_generation;
+	c->queue_select = vpci->queue_select;
+	/* Else zeros: a size of 0 says that there is no such queue. */
+	if (vpci->queue_select < vdev->class->nr_queues)
+		show_queue(c, &vdev->queues[vpci->queue_select]);
+
+	for (i = 0; i < COMMON_LEN / 8; i++)
+		fast_shadow64(&vpci->fast, SHADOW_COMMON + 8 * i,
+			      image.words[i]);
+}
+
+static void vpci_show(struct virtio_dev *vdev)
+{
+	struct virtio_pci *vpci = to_vpci(vdev);
+	const uint8_t *config = vdev->config;
+	unsigned int i;
+
+	for (i = 0; i < vdev->config_len; i++)
+		fast_shadow8(&vpci->fast, SHADOW_DEVICE + i, config[i]);
+	show_common(vpci);
+}
+
+/* Writes, and what is wider or reaches further, come to bar_read and -write. */
+static void rules_init(struct virtio_pci *vpci)
+{
+	struct vireo_rule *rule = vpci->rules;
+
+	*rule++ = (struct vireo_rule){
+		.type = VIREO_RULE_SHADOW,
+		.offset = VIRTIO_PCI_COMMON,
+		.len = COMMON_LEN,
+		.shadow = SHADOW_COMMON,
+	};
+	if (vpci->vdev.config_len)
+		*rule++ = (struct vireo_rule){
+			.type = VIREO_RULE_SHADOW,
+			.offset = VIRTIO_PCI_DEVICE,
+			.len = (uint32_t)vpci->vdev.config_len,
+			.shadow = SHADOW_DEVICE,
+		};
+	vpci->fast.rules = vpci->rules;
+	vpci->fast.nr_rules = (uint32_t)(rule - vpci->rules);
 }
 
 /* ---- interrupts ---------------------------------------------------------- */
@@ -79,6 +167,7 @@ static void vpci_reset_regs(struct virtio_dev *vdev)
 	for (i = 0; i < vdev->class->nr_queues; i++)
 		vdev->queues[i].vector = VIRTIO_NO_VECTOR;
 	isr_read(vpci);
+	vpci_show(vdev);
 }
 
 /* ---- doorbells ----------------------------------------------------------- */
@@ -184,79 +273,13 @@ static void vpci_bar_mapped(struct pci_dev *pci, unsigned int nr, bool mapped)
 static const struct virtio_transport vpci_transport = {
 	.signal_queue = vpci_signal_queue,
 	.signal_config = vpci_signal_config,
+	.show = vpci_show,
 	.reset = vpci_reset_regs,
 	.live = vpci_live,
 	.dead = vpci_dead,
 };
 
 /* ---- the structures in the BAR, with dev->lock held ---------------------- */
-
-static uint64_t queue_read(struct virtio_pci *vpci, uint64_t off)
-{
-	struct virtio_dev *vdev = &vpci->vdev;
-	const struct virtio_queue *vq;
-
-	/* A size of 0 says that there is no such queue. */
-	if (vpci->queue_select >= vdev->class->nr_queues)
-		return 0;
-	vq = &vdev->queues[vpci->queue_select];
-	switch (off) {
-	case VIRTIO_PCI_COMMON_Q_SIZE:
-		return vq->at.num;
-	case VIRTIO_PCI_COMMON_Q_MSIX:
-		return vq->vector;
-	case VIRTIO_PCI_COMMON_Q_ENABLE:
-		return vq->enabled;
-	case VIRTIO_PCI_COMMON_Q_NOFF:
-		return vq->index;
-	case VIRTIO_PCI_COMMON_Q_DESCLO:
-		return vq->at.desc;
-	case VIRTIO_PCI_COMMON_Q_DESCHI:
-		return vq->at.desc >> 32;
-	case VIRTIO_PCI_COMMON_Q_AVAILLO:
-		return vq->at.avail;
-	case VIRTIO_PCI_COMMON_Q_AVAILHI:
-		return vq->at.avail >> 32;
-	case VIRTIO_PCI_COMMON_Q_USEDLO:
-		return vq->at.used;
-	case VIRTIO_PCI_COMMON_Q_USEDHI:
-		return vq->at.used >> 32;
-	case COMMON_Q_NOTIFY_DATA:
-	case COMMON_Q_RESET:
-		return 0;
-	}
-	return UINT64_MAX;
-}
-
-static uint64_t common_read(struct virtio_pci *vpci, uint64_t off)
-{
-	struct virtio_dev *vdev = &vpci->vdev;
-
-	switch (off) {
-	case VIRTIO_PCI_COMMON_DFSELECT:
-		return vpci->device_select;
-	case VIRTIO_PCI_COMMON_DF:
-		return virtio_features_read(vdev, vpci->device_select);
-	case VIRTIO_PCI_COMMON_GFSELECT:
-		return vpci->driver_select;
-	case VIRTIO_PCI_COMMON_GF:
-		return vpci->driver_select < 2 ?
-			       vdev->driver_features >>
-				       (32 * vpci->driver_select) :
-			       0;
-	case VIRTIO_PCI_COMMON_MSIX:
-		return vpci->config_vector;
-	case VIRTIO_PCI_COMMON_NUMQ:
-		return vdev->class->nr_queues;
-	case VIRTIO_PCI_COMMON_STATUS:
-		return vdev->status;
-	case VIRTIO_PCI_COMMON_CFGGENERATION:
-		return vdev->config_generation;
-	case VIRTIO_PCI_COMMON_Q_SELECT:
-		return vpci->queue_select;
-	}
-	return queue_read(vpci, off);
-}
 
 /* A vector that does not exist reads back as none (4.1.5.1.2.1). */
 static uint16_t vector_of(const struct virtio_pci *vpci, uint16_t val)
@@ -341,29 +364,19 @@ static void common_write(struct virtio_pci *vpci, uint64_t off,
 	default:
 		queue_write(vpci, off, size, val);
 	}
+	show_common(vpci);
 }
 
-static uint64_t device_read(const struct virtio_dev *vdev, uint64_t off,
-			    unsigned int size)
-{
-	uint64_t val = 0;
-
-	if (off + size > vdev->config_len)
-		return UINT64_MAX;
-	memcpy(&val, (const char *)vdev->config + off, size);
-	return val;
-}
-
+/* What the rules do not decide, or a read through configuration space. */
 static uint64_t bar_read(void *opaque, uint64_t off, unsigned int size)
 {
 	struct virtio_pci *vpci = opaque;
+	uint64_t val;
 
-	if (off < VIRTIO_PCI_ISR_STATUS)
-		return common_read(vpci, off);
+	if (fast_rules_read(&vpci->fast, off, size, &val))
+		return val;
 	if (off == VIRTIO_PCI_ISR_STATUS)
 		return isr_read(vpci);
-	if (off >= VIRTIO_PCI_DEVICE && off < VIRTIO_PCI_NOTIFY)
-		return device_read(&vpci->vdev, off - VIRTIO_PCI_DEVICE, size);
 	return UINT64_MAX;
 }
 
@@ -436,8 +449,10 @@ static void vpci_config_written(struct pci_dev *pci, unsigned int off,
 {
 	struct virtio_pci *vpci = container_of(pci, struct virtio_pci, pci);
 	uint32_t at, len, val = 0;
+	bool open = cfg_window(vpci, &at, &len);
 
-	if (!cfg_data_hit(vpci, off, size) || !cfg_window(vpci, &at, &len))
+	pci_config_live(pci, open);
+	if (!open || !cfg_data_hit(vpci, off, size))
 		return;
 	memcpy(&val, cfg_data(vpci), len);
 	pthread_mutex_lock(&pci->dev.lock);
@@ -527,6 +542,11 @@ int virtio_pci_init(struct virtio_pci *vpci, const struct virtio_class *class,
 	}
 	pci_bar_init(&vpci->pci, VIRTIO_PCI_BAR, PCI_BAR_MEM64, &range);
 	caps_init(vpci);
+	rules_init(vpci);
+	rc = fast_region_init(&vpci->fast, dev->vm,
+			      &vpci->pci.bars[VIRTIO_PCI_BAR].range, err);
+	if (rc)
+		goto err_pci;
 	return 0;
 
 err_pci:
@@ -544,6 +564,7 @@ void virtio_pci_destroy(struct virtio_pci *vpci)
 
 	/* Unmaps the BAR, and with it the doorbells. */
 	pci_dev_destroy(&vpci->pci);
+	fast_region_destroy(&vpci->fast);
 	for (i = 0; i < vdev->class->nr_queues; i++) {
 		vq = &vdev->queues[i];
 		if (vq->doorbell.added) {

@@ -4,7 +4,9 @@
  * interface.
  *
  * BAR 1 holds the MSI-X table, one vector for each queue and the last for the
- * configuration.  BAR 4 holds the structures, one a page.
+ * configuration.  BAR 4 holds the structures, one a page.  Reading the common
+ * and the device's configuration has no side effect: both lie in the shadow page
+ * of the BAR's region as the driver reads them.
  *
  * Locks, beyond those of virtio.h and device/pci.h:
  *   dev->lock   mutex   everything here but cfg_cap, which does not change
@@ -13,6 +15,7 @@
 #define VIREO_VIRTIO_PCI_H
 
 #include "../device/pci.h"
+#include "../fastpath.h"
 #include "virtio.h"
 
 #define VIRTIO_PCI_BAR_MSIX 1
@@ -28,6 +31,8 @@
 struct virtio_pci {
 	struct pci_dev pci;
 	struct virtio_dev vdev;
+	struct fast_region fast; /* of VIRTIO_PCI_BAR */
+	struct vireo_rule rules[2];
 	uint64_t bar_base; /* 0 while the BAR is not mapped */
 	uint32_t device_select;
 	uint32_t driver_select;

@@ -187,6 +187,7 @@ static void virtio_set_broken(struct virtio_dev *vdev, const char *why)
 		  why);
 	virtio_set_phase(vdev, VIRTIO_BROKEN);
 	vdev->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+	vdev->transport->show(vdev);
 	vdev->transport->signal_config(vdev);
 }
 
@@ -302,6 +303,7 @@ void virtio_signal(struct virtio_queue *vq)
 void virtio_config_changed(struct virtio_dev *vdev)
 {
 	vdev->config_generation++;
+	vdev->transport->show(vdev);
 	if (vdev->status & VIRTIO_CONFIG_S_DRIVER_OK)
 		vdev->transport->signal_config(vdev);
 }

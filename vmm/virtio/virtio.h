@@ -80,6 +80,8 @@ struct virtio_transport {
 	/* [lock] Interrupts the driver. */
 	void (*signal_queue)(struct virtio_dev *vdev, struct virtio_queue *vq);
 	void (*signal_config)(struct virtio_dev *vdev);
+	/* [lock] Status or configuration changed, not by the driver. */
+	void (*show)(struct virtio_dev *vdev);
 	/* [lock] The device was reset: so are the transport's registers. */
 	void (*reset)(struct virtio_dev *vdev);
 	/* [loop] The rings are in use; they no longer are. */

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The run entry: KVM_RUN in a loop that serves what regions decide.
+ *
+ * It uses KVM's user ABI and nothing else: the vCPU file's own ioctl, and
+ * struct kvm_run as the file's first page has it.  KVM completes an access on
+ * the next KVM_RUN, before it looks at signals or immediate_exit, so whatever
+ * ends the loop but the bound on its length ends it with no access half done.
+ *
+ * The pages are also mapped by the caller, whose other threads may write them
+ * at any time: each field is read once, and checked after that.
+ */
+#include <linux/compiler.h>
+#include <linux/fs.h>
+#include <linux/kvm.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/security.h>
+
+#include "table.h"
+
+/* Served in one call, at most. */
+#define VIREO_RUN_MAX 16384
+
+/*
+ * @data: the access's eight bytes in a page of the vCPU file.  Those of a write
+ * are copied before anything looks at them; a read only stores there.
+ */
+static __always_inline bool serve(struct vireo_vcpu *vcpu, u32 bus, bool write,
+				  u64 addr, u32 len, u64 *data)
+{
+	struct vireo_region *region;
+	bool served = false;
+
+	rcu_read_lock();
+	region = vireo_table_find(vcpu->vm, bus, addr, len, &vcpu->hint[bus]);
+	if (region && write) {
+		vcpu->data = READ_ONCE(*data);
+		served = !vireo_region_write(region, vcpu->id, addr, len,
+					     &vcpu->data);
+	} else if (region) {
+		served = !vireo_region_read(region, vcpu->id, addr, len, data);
+	}
+	rcu_read_unlock();
+	return served;
+}
+
+/*
+ * The data of a port access are at the start of the second page, whatever
+ * io.data_offset says.  A string of several (rep ins) goes to user space as a
+ * whole: once the rules decided a part of it, there would be no way to tell.
+ */
+static __always_inline bool serve_io(struct vireo_vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	u8 direction = READ_ONCE(run->io.direction);
+	u8 size = READ_ONCE(run->io.size);
+
+	if (READ_ONCE(run->io.count) != 1 || direction > KVM_EXIT_IO_OUT)
+		return false;
+	if (size != 1 && size != 2 && size != 4)
+		return false;
+	return serve(vcpu, VIREO_BUS_PIO, direction == KVM_EXIT_IO_OUT,
+		     READ_ONCE(run->io.port), size, vcpu->io_data);
+}
+
+static __always_inline bool serve_mmio(struct vireo_vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	u32 len = READ_ONCE(run->mmio.len);
+
+	static_assert(offsetof(struct kvm_run, mmio.data) % sizeof(u64) == 0 &&
+		      sizeof_field(struct kvm_run, mmio.data) == sizeof(u64));
+
+	/* The region passes other widths than it knows, and counts them. */
+	if (len - 1 > 7)
+		return false;
+	return serve(vcpu, VIREO_BUS_MMIO, READ_ONCE(run->mmio.is_write),
+		     READ_ONCE(run->mmio.phys_addr), len,
+		     (u64 *)run->mmio.data);
+}
+
+static __always_inline bool serve_exit(struct vireo_vcpu *vcpu)
+{
+	switch (READ_ONCE(vcpu->run->exit_reason)) {
+	case KVM_EXIT_IO:
+		return serve_io(vcpu);
+	case KVM_EXIT_MMIO:
+		return serve_mmio(vcpu);
+	}
+	return false;
+}
+
+/**
+ * vireo_run() - VIREO_VCPU_RUN
+ * @vcpu: the vCPU; its lock is held
+ *
+ * With the exit path BUS the VM's tables are empty: this only runs.
+ *
+ * Return: what KVM_RUN returned, or -EAGAIN.
+ */
+long vireo_run(struct vireo_vcpu *vcpu)
+{
+	struct file *file = vcpu->kvm_file;
+	long (*kvm_ioctl)(struct file *, unsigned int, unsigned long) =
+		file->f_op->unlocked_ioctl;
+	unsigned int turn;
+	long ret;
+
+	/* What ioctl(2) would have asked. */
+	ret = security_file_ioctl(file, KVM_RUN, 0);
+	if (ret)
+		return ret;
+
+	for (turn = 0; turn < VIREO_RUN_MAX; turn++) {
+		ret = kvm_ioctl(file, KVM_RUN, 0);
+		if (ret || !serve_exit(vcpu))
+			return ret;
+		cond_resched();
+	}
+	return -EAGAIN;
+}

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* vireo's debugfs; debugfs/README.md is the reference of its files. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "file.h"
+#include "read.h"
+
+/* The highest so far: it does not add up. */
+static bool is_peak(const char *name)
+{
+	size_t n = strlen(name);
+
+	return (n >= 5 && !strcmp(name + n - 5, "_peak")) ||
+	       !strcmp(name, "ring_entries");
+}
+
+int parse_pairs(struct object *o, char *text, bool gauges)
+{
+	char *line, *value;
+	uint64_t number;
+
+	while ((line = file_line(&text))) {
+		value = strchr(line, ' ');
+		if (!value || value == line)
+			continue;
+		*value++ = '\0';
+		/* Its directory has told. */
+		if (!strcmp(line, "pid"))
+			continue;
+		/* A VM may be called 42. */
+		if (strcmp(line, "name") && parse_number(value, &number)) {
+			if (!object_add_number(o, SOURCE_VIREO, line, number,
+					       gauges || is_peak(line)))
+				return -ENOMEM;
+		} else if (!object_add_text(o, line, value)) {
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+/* ---- regions ---------------------------------------------------------- */
+
+#define MAX_COLUMNS 128
+
+struct columns {
+	const char *name[MAX_COLUMNS];
+	size_t count;
+};
+
+static void split(struct columns *c, char *line)
+{
+	const char *word;
+
+	c->count = 0;
+	while (c->count < MAX_COLUMNS && (word = file_word(&line)))
+		c->name[c->count++] = word;
+}
+
+static const char *cell(const struct columns *heads, const struct columns *row,
+			const char *head)
+{
+	for (size_t i = 0; i < heads->count && i < row->count; i++)
+		if (!strcmp(heads->name[i], head))
+			return row->name[i];
+	return NULL;
+}
+
+static int add_cell(struct object *region, const char *head, const char *value)
+{
+	uint64_t number;
+
+	/* A region may be called 42, as a VM. */
+	if (!strcmp(head, "id") || !strcmp(head, "name"))
+		return 0;
+	if (parse_number(value, &number))
+		return object_add_number(region, SOURCE_VIREO, head, number,
+					 is_peak(head)) ?
+			       0 :
+			       -ENOMEM;
+	return object_add_text(region, head, value) ? 0 : -ENOMEM;
+}
+
+int parse_regions(struct object *vm, char *text)
+{
+	struct columns heads, row;
+	const char *id, *name;
+	struct object *region;
+	char *line;
+	int ret = 0;
+
+	line = file_line(&text);
+	if (!line)
+		return 0;
+	split(&heads, line);
+	while (!ret && (line = file_line(&text))) {
+		split(&row, line);
+		id = cell(&heads, &row, "id");
+		name = cell(&heads, &row, "name");
+		if (!id || !name || object_child(vm, OBJECT_REGION, id))
+			continue;
+		region = object_add(vm, OBJECT_REGION, id, name);
+		if (!region)
+			return -ENOMEM;
+		for (size_t i = 0; i < heads.count && i < row.count && !ret;
+		     i++)
+			ret = add_cell(region, heads.name[i], row.name[i]);
+	}
+	return ret;
+}
+
+/* ---- latency ---------------------------------------------------------- */
+
+/* "[low, high) count", high a number or "inf". */
+static bool parse_bucket(char *line, struct bucket *b)
+{
+	char *low = file_word(&line), *high = file_word(&line);
+	char *count = file_word(&line);
+	size_t n, m;
+
+	if (!count || file_word(&line) || *low != '[')
+		return false;
+	n = strlen(low);
+	m = strlen(high);
+	if (low[n - 1] != ',' || high[m - 1] != ')')
+		return false;
+	low[n - 1] = high[m - 1] = '\0';
+	if (!strcmp(high, "inf"))
+		b->high = NO_END;
+	else if (!parse_number(high, &b->high))
+		return false;
+	return parse_number(low + 1, &b->low) && b->low <= b->high &&
+	       parse_number(count, &b->count) && b->count;
+}
+
+/*
+ * Where the buckets after a title belong: "served_time:" to @o, "served_time
+ * 0 serial0:" to its region 0.  NULL in *@h if to nothing that is known.
+ */
+static int start_histogram(struct object *o, char *line, struct histogram **h)
+{
+	char *title, *id;
+
+	*h = NULL;
+	line[strlen(line) - 1] = '\0';
+	title = file_word(&line);
+	id = file_word(&line);
+	if (id)
+		o = object_child(o, OBJECT_REGION, id);
+	if (!title || !o)
+		return 0;
+	*h = object_add_histogram(o, title);
+	return *h ? 0 : -ENOMEM;
+}
+
+/*
+ * Buckets narrower than a nanosecond have equal bounds: one is enough.  They
+ * ascend, or the file is not what it should be.
+ */
+static int add_bucket(struct histogram *h, const struct bucket *b)
+{
+	struct bucket *last;
+
+	last = h->nr_buckets ? &h->buckets[h->nr_buckets - 1] : NULL;
+	if (last && last->low == b->low && last->high == b->high)
+		last->count += b->count;
+	else if (!last || last->high <= b->low)
+		return histogram_add(h, b->low, b->high, b->count) ? 0 :
+								     -ENOMEM;
+	return 0;
+}
+
+int parse_latency(struct object *o, char *text)
+{
+	struct histogram *h = NULL;
+	struct bucket b;
+	char *line;
+	int ret = 0;
+
+	while (!ret && (line = file_line(&text))) {
+		size_t n = strlen(line);
+
+		if (n && line[n - 1] == ':')
+			ret = start_histogram(o, line, &h);
+		else if (h && parse_bucket(line, &b))
+			ret = add_bucket(h, &b);
+	}
+	return ret;
+}
+
+/* ---- files ------------------------------------------------------------ */
+
+/* The text of @directory/@name, or NULL if there is none to be had. */
+static char *read_text(const struct tree *tree, const char *directory,
+		       const char *name)
+{
+	char path[512], *text;
+	int n = snprintf(path, sizeof(path), "%s/%s", directory, name);
+
+	if (n < 0 || (size_t)n >= sizeof(path) ||
+	    file_read(tree->debugfs, path, &text, NULL))
+		return NULL;
+	return text;
+}
+
+static int read_pairs(struct object *o, const struct tree *tree,
+		      const char *directory, const char *name, bool gauges)
+{
+	char *text = read_text(tree, directory, name);
+	int ret = text ? parse_pairs(o, text, gauges) : 0;
+
+	free(text);
+	return ret;
+}
+
+static int read_latency(struct object *o, const struct tree *tree,
+			const char *directory)
+{
+	char *text = read_text(tree, directory, "latency");
+	int ret = text ? parse_latency(o, text) : 0;
+
+	free(text);
+	return ret;
+}
+
+static int read_regions(struct object *vm, const struct tree *tree,
+			const char *directory)
+{
+	char *text = read_text(tree, directory, "regions");
+	int ret = text ? parse_regions(vm, text) : 0;
+
+	free(text);
+	return ret;
+}
+
+static int read_one_vcpu(struct object *vm, const struct tree *tree,
+			 const char *directory, const char *name)
+{
+	struct object *vcpu = read_vcpu(vm, name);
+	char path[512];
+	int n, ret;
+
+	n = snprintf(path, sizeof(path), "%s/%s", directory, name);
+	if (!vcpu)
+		return -ENOMEM;
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return 0;
+	ret = read_pairs(vcpu, tree, path, "exits", false);
+	return ret ? ret : read_latency(vcpu, tree, path);
+}
+
+static int read_vcpus(struct object *vm, const struct tree *tree,
+		      const char *directory)
+{
+	struct names names;
+	int ret;
+
+	ret = names_read(tree->debugfs, directory, &names);
+	if (ret)
+		return ret == -ENOMEM ? ret : 0;
+	for (size_t i = 0; i < names.count && !ret; i++)
+		if (is_vcpu(names.name[i]))
+			ret = read_one_vcpu(vm, tree, directory, names.name[i]);
+	names_free(&names);
+	return ret;
+}
+
+int read_vireo_host(struct object *host, const struct tree *tree)
+{
+	int ret;
+
+	ret = read_pairs(host, tree, "vireo", "version", true);
+	if (!ret)
+		ret = read_pairs(host, tree, "vireo", "exits", false);
+	return ret ? ret : read_latency(host, tree, "vireo");
+}
+
+int read_vireo_vm(struct object *vm, const struct tree *tree, const char *path)
+{
+	int ret;
+
+	ret = read_pairs(vm, tree, path, "info", true);
+	if (!ret)
+		ret = read_pairs(vm, tree, path, "exits", false);
+	if (!ret)
+		ret = read_regions(vm, tree, path);
+	/* After the regions that it tells of. */
+	if (!ret)
+		ret = read_latency(vm, tree, path);
+	return ret ? ret : read_vcpus(vm, tree, path);
+}
