@@ -237,9 +237,10 @@ static void build_quick(struct vireo_rules *t, enum vireo_dir dir)
 			if (off - t->op[i].offset < t->op[i].len)
 				break;
 		op = &t->op[i];
-		q->op = (u8 *)op - (u8 *)q;
-		q->covers = 0;
-		q->widths = 0;
+		*q = (struct vireo_quick){ .op = (u8 *)op - (u8 *)q };
+		/* Most offsets: the rest is only about what decides. */
+		if (i == t->end[dir])
+			continue;
 		for (len = 1; len <= 8; len *= 2)
 			if (vireo_op_covers(op, off - op->offset, len)) {
 				q->covers |= 1 << (len - 1);
