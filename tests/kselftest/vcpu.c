@@ -119,6 +119,7 @@ TEST_F(vcpu, not_a_vcpu_of_this_vm)
 	const int wrong[] = { self->g->vm, self->vm, self->dev, fds[0],
 			      eventfd(0, 0), open("/dev/null", O_RDWR),
 			      open("/dev/kvm", O_RDWR), CREATE(),
+			      ioctl(self->g->vcpu[1], KVM_GET_STATS_FD, NULL),
 			      other->vcpu[1] };
 
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
