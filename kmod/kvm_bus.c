@@ -65,24 +65,32 @@ static bool is_anon_with_ioctl(const struct file *file)
  *
  * KVM's file_operations cannot be named from here.  A VM is a file on an
  * anonymous inode whose ioctl function has a certain name, in the kvm module
- * or in the kernel itself.
+ * or in the kernel itself.  To look that up takes a walk over all symbols of
+ * the kvm module, so the function is remembered.
  *
  * Return: whether it is.
  */
 bool vireo_kvm_is_vm(const struct file *file)
 {
 	char name[KSYM_SYMBOL_LEN];
+	unsigned long function;
 	const char *module;
 
 	if (!is_anon_with_ioctl(file))
 		return false;
+	function = (unsigned long)file->f_op->unlocked_ioctl;
+	if (function == vireo_vm_ioctl_known())
+		return true;
 
 	/* symbol+offset/size, and the module in brackets if it is in one */
-	sprint_symbol(name, (unsigned long)file->f_op->unlocked_ioctl);
+	sprint_symbol(name, function);
 	if (!strstarts(name, "kvm_vm_ioctl+0x0/"))
 		return false;
 	module = strchr(name, '[');
-	return !module || strstarts(module, "[kvm]");
+	if (module && !strstarts(module, "[kvm]"))
+		return false;
+	vireo_vm_ioctl_learn(function);
+	return true;
 }
 
 static struct kvm *kvm_of(const struct file *kvm_file)
@@ -98,7 +106,7 @@ static struct kvm *kvm_of(const struct file *kvm_file)
  *
  * The VM knows its vCPUs, which live as long as it does.  A file that has one
  * of them as its data is KVM's: its own, or that of its statistics, which has
- * no ioctl.  (To look its ioctl function up by name costs 100,000 instructions.)
+ * no ioctl.
  *
  * Return: whether it is the VM's vCPU of that id.
  */

@@ -9,6 +9,7 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/nospec.h>
+#include <linux/notifier.h>
 #include <linux/uaccess.h>
 
 #include "compat.h"
@@ -21,6 +22,12 @@ MODULE_PARM_DESC(exit_path, "how exits are served: auto, bus, run or off");
 /* What exit_path came to; written on load only. */
 static u32 vireo_exit_path;
 static const char *vireo_exit_path_why;
+
+/*
+ * The ioctl function of KVM's VMs, once one was seen; 0 if none was, or if a
+ * module has gone since then.
+ */
+static unsigned long vireo_vm_ioctl;
 
 static const char *const vireo_exit_path_names[] = {
 	[VIREO_EXIT_PATH_OFF] = "off",
@@ -37,6 +44,41 @@ u32 vireo_exit_path_used(void)
 {
 	return vireo_exit_path;
 }
+
+/**
+ * vireo_vm_ioctl_known() - what is the ioctl function of KVM's VMs?
+ *
+ * Return: its address, or 0 if it is not known.
+ */
+unsigned long vireo_vm_ioctl_known(void)
+{
+	return READ_ONCE(vireo_vm_ioctl);
+}
+
+/**
+ * vireo_vm_ioctl_learn() - remember the ioctl function of KVM's VMs
+ * @function: that of a file that the caller holds, and so KVM's module
+ */
+void vireo_vm_ioctl_learn(unsigned long function)
+{
+	WRITE_ONCE(vireo_vm_ioctl, function);
+}
+
+/*
+ * A module that goes may be KVM's, and another come to where it was.  KVM's
+ * cannot go while somebody learns: that one holds a VM.
+ */
+static int vireo_on_module(struct notifier_block *nb, unsigned long state,
+			   void *module)
+{
+	if (state == MODULE_STATE_GOING)
+		WRITE_ONCE(vireo_vm_ioctl, 0);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block vireo_module_notifier = {
+	.notifier_call = vireo_on_module,
+};
 
 /**
  * vireo_name_ok() - check a name from user space
@@ -187,6 +229,9 @@ static int __init vireo_init(void)
 	if (ret)
 		return ret;
 
+	ret = register_module_notifier(&vireo_module_notifier);
+	if (ret)
+		return ret;
 	vireo_stats_init(VIREO_VERSION, vireo_exit_path_names[vireo_exit_path],
 			 vireo_exit_path_why);
 
@@ -198,6 +243,7 @@ static int __init vireo_init(void)
 
 err_stats:
 	vireo_stats_exit();
+	unregister_module_notifier(&vireo_module_notifier);
 	return ret;
 }
 
@@ -205,6 +251,7 @@ static void __exit vireo_exit(void)
 {
 	misc_deregister(&vireo_dev);
 	vireo_stats_exit();
+	unregister_module_notifier(&vireo_module_notifier);
 }
 
 module_init(vireo_init);

@@ -194,6 +194,8 @@ struct vireo_ioctl {
 
 /* main.c */
 u32 vireo_exit_path_used(void);
+unsigned long vireo_vm_ioctl_known(void);
+void vireo_vm_ioctl_learn(unsigned long function);
 bool vireo_name_ok(const char *name, size_t size, bool spaces);
 long vireo_do_ioctl(const struct vireo_ioctl *table, unsigned int rows,
 		    void *object, unsigned int cmd, unsigned long uaddr);
