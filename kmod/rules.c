@@ -225,7 +225,8 @@ static void add_end(struct vireo_rules *t, enum vireo_dir dir)
 /* A table without rules does the same, but is not there for all regions. */
 const struct vireo_quick vireo_quick_none[VIREO_NR_DIRS][VIREO_RULES_INDEXED];
 
-static void build_quick(struct vireo_rules *t, enum vireo_dir dir)
+static void build_quick(struct vireo_rules *t, enum vireo_dir dir,
+			u64 region_len)
 {
 	u32 off, i, len;
 
@@ -233,7 +234,9 @@ static void build_quick(struct vireo_rules *t, enum vireo_dir dir)
 		struct vireo_quick *q = &t->quick[dir][off];
 		const struct vireo_op *op;
 
-		for (i = t->begin[dir]; i < t->end[dir]; i++)
+		/* No rule covers what is behind the region. */
+		i = off < region_len ? t->begin[dir] : t->end[dir];
+		for (; i < t->end[dir]; i++)
 			if (off - t->op[i].offset < t->op[i].len)
 				break;
 		op = &t->op[i];
@@ -299,8 +302,8 @@ int vireo_rules_compile(struct vireo_rules *t, const struct vireo_rule *rules,
 		add_write(t, &rules[i], i);
 	add_end(t, VIREO_WRITE);
 
-	build_quick(t, VIREO_READ);
-	build_quick(t, VIREO_WRITE);
+	build_quick(t, VIREO_READ, region_len);
+	build_quick(t, VIREO_WRITE, region_len);
 	return 0;
 }
 
