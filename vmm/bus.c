@@ -113,17 +113,11 @@ void bus_remove(struct bus *bus, struct bus_range *range)
 	pthread_mutex_unlock(&bus->change);
 }
 
-/* The range that holds all of [addr, addr + size), or NULL. */
-static struct bus_range *bus_find(struct bus *bus, struct bus_hint *hint,
-				  uint64_t addr, unsigned int size)
+/* Apart from bus_find(), which then needs no registers of its own. */
+static __attribute__((noinline)) struct bus_range *
+bus_search(struct bus *bus, struct bus_hint *hint, uint64_t addr, uint64_t last)
 {
-	uint32_t seq = __atomic_load_n(&bus->seq, __ATOMIC_ACQUIRE);
-	uint64_t last = addr + size - 1;
-	uint32_t lo, hi, mid;
-
-	if (hint->seq == seq && addr >= hint->slot.base &&
-	    last <= hint->slot.last && last >= addr)
-		return hint->slot.range;
+	uint32_t seq, lo, hi, mid;
 
 	for (;;) {
 		seq = __atomic_load_n(&bus->seq, __ATOMIC_ACQUIRE);
@@ -161,35 +155,61 @@ static struct bus_range *bus_find(struct bus *bus, struct bus_hint *hint,
 	return hint->slot.range;
 }
 
+/* The range that holds all of [addr, addr + size), or NULL. */
+static inline struct bus_range *bus_find(struct bus *bus, struct bus_hint *hint,
+					 uint64_t addr, unsigned int size)
+{
+	uint32_t seq = __atomic_load_n(&bus->seq, __ATOMIC_ACQUIRE);
+	uint64_t last = addr + size - 1;
+
+	if (hint->seq == seq && addr >= hint->slot.base &&
+	    last <= hint->slot.last && last >= addr)
+		return hint->slot.range;
+	return bus_search(bus, hint, addr, last);
+}
+
 static uint64_t width_mask(unsigned int size)
 {
-	return size >= 8 ? UINT64_MAX : (1ULL << (size * 8)) - 1;
+	return UINT64_MAX >> (64 - size * 8);
+}
+
+static __attribute__((noinline)) uint64_t
+read_locked(struct bus_range *range, uint64_t off, unsigned int size)
+{
+	struct fast_value v = { .known = false };
+
+	if (range->lock)
+		pthread_mutex_lock(range->lock);
+	if (range->fast) {
+		fast_region_drain(range->fast);
+		if (off < range->fast->rules_end)
+			v = fast_rules_read(range->fast, off, size);
+	}
+	if (!v.known)
+		v.val = range->ops->read(range->dev, off, size);
+	if (range->lock)
+		pthread_mutex_unlock(range->lock);
+	return v.val & width_mask(size);
 }
 
 uint64_t bus_read(struct bus *bus, struct bus_hint *hint, uint64_t addr,
 		  unsigned int size)
 {
 	struct bus_range *range = bus_find(bus, hint, addr, size);
-	uint64_t off, val;
+	struct fast_value v;
+	uint64_t off;
 
 	if (!range) {
 		__atomic_fetch_add(&bus->unclaimed_reads, 1, __ATOMIC_RELAXED);
 		return width_mask(size);
 	}
 	off = addr - hint->slot.base;
-	if (range->lock)
-		pthread_mutex_lock(range->lock);
-	if (range->fast) {
-		fast_region_drain(range->fast);
-		if (off < range->fast->rules_end &&
-		    fast_rules_read(range->fast, off, size, &val))
-			goto out;
+	if (range->fast && off < range->fast->rules_end) {
+		v = fast_rules_peek(range->fast, off, size);
+		if (v.known)
+			return v.val & width_mask(size);
 	}
-	val = range->ops->read(range->dev, off, size);
-out:
-	if (range->lock)
-		pthread_mutex_unlock(range->lock);
-	return val & width_mask(size);
+	return read_locked(range, off, size);
 }
 
 void bus_write(struct bus *bus, struct bus_hint *hint, uint64_t addr,

@@ -6,7 +6,8 @@
  *   bus.change   mutex    the table while it is changed; never held while a
  *                         device is called
  *   device lock  mutex    range->lock, given by the device and held while its
- *                         read or write runs; may be NULL
+ *                         read or write runs; may be NULL; not for a read
+ *                         that the range's rules know (fast_rules_peek)
  *
  * Lookup takes no lock: the table is read under a sequence count and each
  * vCPU remembers its last hit.  A range may be removed while another vCPU is

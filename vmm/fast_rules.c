@@ -3,9 +3,9 @@
  * The rules of <linux/vireo.h>, interpreted in user space.  The module has the
  * other interpreter of the same table; both must agree on every access.
  *
- * The device's lock is held, but the module, which knows nothing of it, may
- * serve another vCPU from the same shadow pages meanwhile: what must not be
- * lost between the two is changed atomically.
+ * The module knows nothing of the device's lock and may serve another vCPU
+ * from the same shadow pages at any time: what must not be lost between the
+ * two is changed atomically.  So what only reads needs no lock here either.
  */
 #include <unistd.h>
 
@@ -78,30 +78,43 @@ static void store(struct fast_region *region, const struct vireo_rule *rule,
 		update(p, 1, ~mask, val & mask);
 }
 
-static bool indexed_read(const uint8_t *shadow, const struct vireo_rule *rule,
-			 uint64_t dist, unsigned int size, uint64_t *val)
+static inline struct fast_value known(uint64_t val)
+{
+	return (struct fast_value){ .known = true, .val = val };
+}
+
+static inline struct fast_value indexed_read(const uint8_t *shadow,
+					     const struct vireo_rule *rule,
+					     uint64_t dist, unsigned int size)
 {
 	uint32_t idx = (uint32_t)bus_load(shadow + rule->index, 4);
 	bool match = (idx & rule->mask) == rule->value;
 
 	if (match == !!(rule->flags & VIREO_RULE_NOT_EQUAL))
-		return false;
+		return (struct fast_value){ .known = false };
 	if (rule->flags & VIREO_RULE_READ_ONES)
-		*val = UINT64_MAX;
-	else
-		*val = bus_load(shadow + rule->shadow +
-					(idx & rule->index_mask) + dist,
-				size);
-	return true;
+		return known(UINT64_MAX);
+	return known(bus_load(shadow + rule->shadow + (idx & rule->index_mask) +
+				      dist,
+			      size));
 }
 
-static uint64_t clock_read(const uint8_t *shadow, const struct vireo_rule *rule,
-			   uint64_t dist)
+/* @hz * 2^64 / 10^9, rounded down; @hz is below 10^9. */
+static uint64_t counts_in_2_64_ns(uint64_t hz)
 {
-	/* Of 2^64 ns, which is what makes the module's product fit. */
-	uint64_t m = (uint64_t)(((unsigned __int128)rule->value << 64) /
-				1000000000U);
+	uint64_t high = (hz << 32) / 1000000000U;
+	uint64_t rest = (hz << 32) % 1000000000U;
+
+	return high << 32 | (rest << 32) / 1000000000U;
+}
+
+/* By itself, so that what calls nothing saves no registers. */
+static __attribute__((noinline)) uint64_t
+clock_read(const uint8_t *shadow, const struct vireo_rule *rule, uint64_t dist)
+{
 	uint64_t ns = loop_now() + bus_load(shadow + rule->shadow, 8);
+	/* Of 2^64 ns, which is what makes the module's product fit. */
+	uint64_t m = counts_in_2_64_ns(rule->value);
 	uint64_t count = (uint64_t)(((unsigned __int128)ns * m) >> 64);
 
 	return (count & rule->mask) >> (dist * 8);
@@ -119,15 +132,19 @@ static uint64_t clear(struct fast_region *region, const struct vireo_rule *rule,
 	return old;
 }
 
-bool fast_rules_read(struct fast_region *region, uint64_t off,
-		     unsigned int size, uint64_t *val)
+/* @locked: whether the device's lock is held; without, there is less to do. */
+static inline __attribute__((always_inline)) struct fast_value
+read_rules(struct fast_region *region, const uint8_t *shadow, bool locked,
+	   uint64_t off, unsigned int size)
 {
 	const struct vireo_rule *rule = region->rules;
+	struct fast_value v;
 	uint64_t dist;
 	uint32_t i;
 
-	if (region->off)
-		return false;
+	/* Acquire: pairs with fast_region_enable(). */
+	if (__atomic_load_n(&region->off, __ATOMIC_ACQUIRE))
+		goto out;
 	for (i = 0; i < region->nr_rules; i++, rule++) {
 		if (!covers(rule, off, size))
 			continue;
@@ -138,33 +155,46 @@ bool fast_rules_read(struct fast_region *region, uint64_t off,
 				continue;
 			/* fall through */
 		case VIREO_RULE_SHADOW:
-			*val = bus_load(region->shadow + rule->shadow + dist,
-					size);
-			return true;
+			return known(
+				bus_load(shadow + rule->shadow + dist, size));
 		case VIREO_RULE_CONST:
-			*val = rule->value;
-			return true;
+			return known(rule->value);
 		case VIREO_RULE_INDEXED:
-			if (indexed_read(region->shadow, rule, dist, size, val))
-				return true;
+			v = indexed_read(shadow, rule, dist, size);
+			if (v.known)
+				return v;
 			continue;
 		case VIREO_RULE_CLOCK:
-			*val = clock_read(region->shadow, rule, dist);
-			return true;
+			return known(clock_read(shadow, rule, dist));
 		case VIREO_RULE_CLEAR:
 			if (dist % size)
 				continue;
+			if (!locked)
+				goto out;
 			if (rule->flags & VIREO_RULE_READ_CLEAR)
-				*val = clear(region, rule, dist, size,
-					     UINT64_MAX);
-			else
-				*val = bus_load(region->shadow + rule->shadow +
-							dist,
-						size);
-			return true;
+				return known(clear(region, rule, dist, size,
+						   UINT64_MAX));
+			return known(
+				bus_load(shadow + rule->shadow + dist, size));
 		}
 	}
-	return false;
+out:
+	return (struct fast_value){ .known = false };
+}
+
+struct fast_value fast_rules_peek(struct fast_region *region, uint64_t off,
+				  unsigned int size)
+{
+	/* Acquire: pairs with what fast_region_unmap() does. */
+	if (__atomic_load_n(&region->in_kernel, __ATOMIC_ACQUIRE))
+		return (struct fast_value){ .known = false };
+	return read_rules(region, region->own_shadow, false, off, size);
+}
+
+struct fast_value fast_rules_read(struct fast_region *region, uint64_t off,
+				  unsigned int size)
+{
+	return read_rules(region, region->shadow, true, off, size);
 }
 
 bool fast_rules_write(struct fast_region *region, uint64_t off,

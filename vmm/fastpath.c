@@ -334,7 +334,8 @@ static void unmap_in_kernel(struct fast_region *region)
 	memcpy(region->own_shadow, area, shadow_size(region));
 	region->shadow = region->own_shadow;
 	region->ring = NULL;
-	region->in_kernel = false;
+	/* Release: who sees it sees the copy. */
+	__atomic_store_n(&region->in_kernel, false, __ATOMIC_RELEASE);
 	unlock(region);
 	munmap(area, region->area_len);
 }
@@ -384,7 +385,7 @@ static int map_in_kernel(struct fast_region *region, enum bus_kind bus)
 			(struct vireo_ring *)(area + shadow_size(region));
 	region->area_len = len;
 	region->id = add.id;
-	region->in_kernel = true;
+	__atomic_store_n(&region->in_kernel, true, __ATOMIC_RELAXED);
 	rc = region->off ? 0 : enable_in_kernel(region, true);
 	unlock(region);
 	if (rc)
@@ -484,7 +485,8 @@ void fast_region_enable(struct fast_region *region, bool enable)
 
 	if (region->off == !enable)
 		return;
-	region->off = !enable;
+	/* Release: who sees it on sees the shadow as the caller filled it. */
+	__atomic_store_n(&region->off, !enable, __ATOMIC_RELEASE);
 	if (!region->in_kernel) {
 		coalesce(region);
 		return;

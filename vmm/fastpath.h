@@ -11,8 +11,8 @@
  *
  * fast_region_init and _destroy belong to the device's realize and unrealize.
  * The bus maps and unmaps the region together with its range, with no device
- * lock held; the shadow's contents survive that, as does being off.  Everything else is called
- * with the device's lock (range->lock) held.
+ * lock held; the shadow's contents survive that, as does being off.  Everything
+ * else but fast_rules_peek is called with the device's lock (range->lock) held.
  *
  * A POST write is delivered by calling range->ops->write in the guest's order,
  * before any later access of the same device is handled.
@@ -51,15 +51,15 @@ struct fast_region {
 	/* Private to fastpath.c and fast_rules.c. */
 	struct vm *vm;
 	struct bus_range *range;
-	uint64_t rules_end;	 /* no rule covers what is at or behind this */
-	uint8_t *shadow;	 /* the shadow pages: own or mapped */
-	uint8_t *own_shadow;	 /* while no kernel region is mapped */
+	uint64_t rules_end;  /* no rule covers what is at or behind this */
+	uint8_t *shadow;     /* the shadow pages: own or mapped */
+	uint8_t *own_shadow; /* while no kernel region is mapped; constant */
 	struct vireo_ring *ring; /* NULL while there is none */
 	size_t area_len;	 /* of the kernel's area, from shadow on */
 	uint32_t id;
-	bool off; /* decides nothing */
+	bool off; /* decides nothing; read without the lock, too */
 	bool mapped;
-	bool in_kernel;
+	bool in_kernel; /* likewise */
 	bool coalesced; /* KVM queues writes to some of the registers */
 	enum bus_kind bus;
 	struct loop_fd wake;	/* eventfd: the ring turned non-empty */
@@ -147,12 +147,24 @@ static inline void fast_region_drain(struct fast_region *region)
 		fast_region_deliver(region);
 }
 
+/* What the rules say a register reads as, if they do. */
+struct fast_value {
+	uint64_t val;
+	bool known;
+};
+
 /*
- * The rules in user space (fast_rules.c).  True if a rule decided the access;
- * false if the device must.  A posted write is delivered at once.
+ * The rules in user space (fast_rules.c).  A read that they do not know, or a
+ * write for which false is returned, is the device's.  A posted write is
+ * delivered at once.
+ *
+ * fast_rules_peek needs no lock.  It knows what has no side effect, while no
+ * kernel region is mapped; if it does not, fast_rules_read may.
  */
-bool fast_rules_read(struct fast_region *region, uint64_t off,
-		     unsigned int size, uint64_t *val);
+struct fast_value fast_rules_peek(struct fast_region *region, uint64_t off,
+				  unsigned int size);
+struct fast_value fast_rules_read(struct fast_region *region, uint64_t off,
+				  unsigned int size);
 bool fast_rules_write(struct fast_region *region, uint64_t off,
 		      unsigned int size, uint64_t val);
 

@@ -255,17 +255,20 @@ static void expect(struct conform *c, struct expected *e)
 {
 	struct conform_access *a = &e->access;
 	unsigned long reads = conform_time.reads;
+	struct fast_value v;
 	bool served = false;
 
 	c->was_posted = false;
 	e->clock = NULL;
 	/* What begins outside a range does not come to its rules. */
-	if (a->off >= 0 && a->write)
+	if (a->off >= 0 && a->write) {
 		served = fast_rules_write(&c->region, (uint64_t)a->off,
 					  a->width, a->data);
-	else if (a->off >= 0)
-		served = fast_rules_read(&c->region, (uint64_t)a->off, a->width,
-					 &a->value);
+	} else if (a->off >= 0) {
+		v = fast_rules_read(&c->region, (uint64_t)a->off, a->width);
+		served = v.known;
+		a->value = v.val;
+	}
 	a->passed = !served;
 	a->value = served ? a->value & conform_width_mask(a->width) : 0;
 	if (conform_time.reads != reads) {

@@ -250,6 +250,7 @@ static void rules_decide(void **state)
 		.rules_end = 16,
 		.range = &r,
 		.shadow = shadow,
+		.own_shadow = shadow,
 	};
 	struct bus_hint hint = { 0 };
 	struct error err;
@@ -288,6 +289,50 @@ static void rules_decide(void **state)
 	assert_int_equal(p.writes, 3);
 	bus_read(bus, &hint, 0x1000, 1);
 	assert_int_equal(p.reads, 2);
+}
+
+/* What has no side effect is read while somebody has the device's lock. */
+static void rules_are_read_unlocked(void **state)
+{
+	struct bus *bus = *state;
+	uint8_t shadow[VIREO_SHADOW_SIZE] = { 0 };
+	struct probe p = { 0 };
+	struct bus_range r = range_at(&p, 0x1000, 32);
+	struct fast_region region = {
+		.rules = rules,
+		.nr_rules = 4,
+		.rules_end = 16,
+		.range = &r,
+		.shadow = shadow,
+		.own_shadow = shadow,
+	};
+	struct bus_hint hint = { 0 };
+	pthread_mutexattr_t attr;
+	pthread_mutex_t lock;
+	struct error err;
+
+	/* Who locks it twice fails, and then unlocks it. */
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ERRORCHECK);
+	pthread_mutex_init(&lock, &attr);
+	assert_int_equal(bus_insert(bus, &r, &err), 0);
+	r.fast = &region;
+	r.lock = &lock;
+	shadow[0x10] = 0x5a;
+
+	pthread_mutex_lock(&lock);
+	assert_int_equal(bus_read(bus, &hint, 0x1004, 1), 0x5a);
+	assert_int_equal(bus_read(bus, &hint, 0x100c, 1), 0xef);
+	assert_int_equal(pthread_mutex_trylock(&lock), EBUSY);
+	assert_int_equal(p.reads, 0);
+
+	/* Not while the shadow may be the kernel's, which may go away. */
+	region.in_kernel = true;
+	assert_int_equal(bus_read(bus, &hint, 0x1004, 1), 0x5a);
+	assert_int_equal(pthread_mutex_trylock(&lock), 0);
+	pthread_mutex_unlock(&lock);
+	pthread_mutex_destroy(&lock);
+	pthread_mutexattr_destroy(&attr);
 }
 
 /* A ring as the module fills it is delivered in order before an access. */
@@ -336,7 +381,8 @@ int main(void)
 		T(refuses_bad_ranges),	   T(pio_ends_at_64k),
 		T(finds_the_right_device), T(unclaimed_reads_ones),
 		T(removed_range_is_gone),  T(lookup_during_change),
-		T(rules_decide),	   T(posts_come_first),
+		T(rules_decide),	   T(rules_are_read_unlocked),
+		T(posts_come_first),
 	};
 
 	return cmocka_run_group_tests_name("bus", tests, NULL, NULL);

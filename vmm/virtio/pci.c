@@ -371,10 +371,10 @@ static void common_write(struct virtio_pci *vpci, uint64_t off,
 static uint64_t bar_read(void *opaque, uint64_t off, unsigned int size)
 {
 	struct virtio_pci *vpci = opaque;
-	uint64_t val;
+	struct fast_value v = fast_rules_read(&vpci->fast, off, size);
 
-	if (fast_rules_read(&vpci->fast, off, size, &val))
-		return val;
+	if (v.known)
+		return v.val;
 	if (off == VIRTIO_PCI_ISR_STATUS)
 		return isr_read(vpci);
 	return UINT64_MAX;
