@@ -19,8 +19,9 @@
 
 #include "table.h"
 
-/* Served in one call, at most. */
+/* Served in one call, at most; and before the processor is offered to others. */
 #define VIREO_RUN_MAX 16384
+#define VIREO_RUN_RESCHED 64
 
 /*
  * @data: the access's eight bytes in a page of the vCPU file.  Those of a write
@@ -30,19 +31,17 @@ static __always_inline bool serve(struct vireo_vcpu *vcpu, u32 bus, bool write,
 				  u64 addr, u32 len, u64 *data)
 {
 	struct vireo_region *region;
-	bool served = false;
 
-	rcu_read_lock();
+	/* The region passes other widths than it knows, and counts them. */
+	if (len - 1 > 7)
+		return false;
 	region = vireo_table_find(vcpu->vm, bus, addr, len, &vcpu->hint[bus]);
-	if (region && write) {
-		vcpu->data = READ_ONCE(*data);
-		served = !vireo_region_write(region, vcpu->id, addr, len,
-					     &vcpu->data);
-	} else if (region) {
-		served = !vireo_region_read(region, vcpu->id, addr, len, data);
-	}
-	rcu_read_unlock();
-	return served;
+	if (!region)
+		return false;
+	if (!write)
+		return !vireo_region_read(region, vcpu->id, addr, len, data);
+	vcpu->data = READ_ONCE(*data);
+	return !vireo_region_write(region, vcpu->id, addr, len, &vcpu->data);
 }
 
 /*
@@ -53,42 +52,43 @@ static __always_inline bool serve(struct vireo_vcpu *vcpu, u32 bus, bool write,
 static __always_inline bool serve_io(struct vireo_vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
-	u8 direction = READ_ONCE(run->io.direction);
-	u8 size = READ_ONCE(run->io.size);
 
-	if (READ_ONCE(run->io.count) != 1 || direction > KVM_EXIT_IO_OUT)
+	if (READ_ONCE(run->io.count) != 1)
 		return false;
-	if (size != 1 && size != 2 && size != 4)
-		return false;
-	return serve(vcpu, VIREO_BUS_PIO, direction == KVM_EXIT_IO_OUT,
-		     READ_ONCE(run->io.port), size, vcpu->io_data);
+	return serve(vcpu, VIREO_BUS_PIO,
+		     READ_ONCE(run->io.direction) == KVM_EXIT_IO_OUT,
+		     READ_ONCE(run->io.port), READ_ONCE(run->io.size),
+		     vcpu->io_data);
 }
 
 static __always_inline bool serve_mmio(struct vireo_vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
-	u32 len = READ_ONCE(run->mmio.len);
 
 	static_assert(offsetof(struct kvm_run, mmio.data) % sizeof(u64) == 0 &&
 		      sizeof_field(struct kvm_run, mmio.data) == sizeof(u64));
 
-	/* The region passes other widths than it knows, and counts them. */
-	if (len - 1 > 7)
-		return false;
 	return serve(vcpu, VIREO_BUS_MMIO, READ_ONCE(run->mmio.is_write),
-		     READ_ONCE(run->mmio.phys_addr), len,
+		     READ_ONCE(run->mmio.phys_addr), READ_ONCE(run->mmio.len),
 		     (u64 *)run->mmio.data);
 }
 
+/* An RCU reader from the start, when there is nothing yet to keep meanwhile. */
 static __always_inline bool serve_exit(struct vireo_vcpu *vcpu)
 {
+	bool served = false;
+
+	rcu_read_lock();
 	switch (READ_ONCE(vcpu->run->exit_reason)) {
 	case KVM_EXIT_IO:
-		return serve_io(vcpu);
+		served = serve_io(vcpu);
+		break;
 	case KVM_EXIT_MMIO:
-		return serve_mmio(vcpu);
+		served = serve_mmio(vcpu);
+		break;
 	}
-	return false;
+	rcu_read_unlock();
+	return served;
 }
 
 /**
@@ -116,7 +116,9 @@ long vireo_run(struct vireo_vcpu *vcpu)
 		ret = kvm_ioctl(file, KVM_RUN, 0);
 		if (ret || !serve_exit(vcpu))
 			return ret;
-		cond_resched();
+		/* KVM_RUN does so, too, whenever it enters the guest. */
+		if (turn % VIREO_RUN_RESCHED == 0)
+			cond_resched();
 	}
 	return -EAGAIN;
 }
