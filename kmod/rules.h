@@ -458,10 +458,6 @@ enum vireo_done {
 	VIREO_DONE_SIGNAL, /* served; the op's eventfd is to be signalled */
 };
 
-enum vireo_done vireo_rules_read_slow(const struct vireo_op *op, u8 *shadow,
-				      u32 off, u32 len, void *val);
-enum vireo_done vireo_rules_write_slow(const struct vireo_op *op, u8 *shadow,
-				       u32 off, u32 len, u64 val);
 bool vireo_store_bits(const struct vireo_op *op, u8 *shadow, u32 off, u32 len,
 		      u64 val);
 

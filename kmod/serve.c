@@ -8,6 +8,7 @@
 #include <linux/minmax.h>
 
 #include "compat.h"
+#include "rules_slow.h"
 #include "trace.h"
 #include "vireo.h"
 
@@ -53,6 +54,15 @@ static noinline int read_clock(struct vireo_region *region, u32 vcpu,
 	return 0;
 }
 
+/* What an op signals, after which it counts as served. */
+static noinline enum vireo_outcome signal(struct vireo_region *region,
+					  const struct vireo_op *op,
+					  struct by by, enum vireo_dir dir)
+{
+	vireo_eventfd_signal(op->ctx);
+	return serve(region, by, dir, op->type);
+}
+
 static noinline enum vireo_outcome read_slow(struct vireo_region *region,
 					     const struct vireo_op *op,
 					     struct by by, u32 off, u32 len,
@@ -67,7 +77,7 @@ static noinline enum vireo_outcome read_slow(struct vireo_region *region,
 		return VIREO_OUT_NO_RULE;
 	}
 	if (done == VIREO_DONE_SIGNAL)
-		vireo_eventfd_signal(op->ctx);
+		return signal(region, op, by, VIREO_READ);
 	return serve(region, by, VIREO_READ, op->type);
 }
 
@@ -119,18 +129,17 @@ static noinline enum vireo_outcome write_slow(struct vireo_region *region,
 					      struct by by, u32 off, u32 len,
 					      const void *val)
 {
-	enum vireo_done done = VIREO_DONE_SIGNAL;
+	enum vireo_done done;
 
-	if (op->action != VIREO_ACT_EVENT)
-		done = vireo_rules_write_slow(op, region->shadow, off, len,
-					      vireo_load(val, len));
+	done = vireo_rules_write_slow(op, region->shadow, off, len,
+				      vireo_load(val, len));
 	if (done == VIREO_DONE_NOT) {
 		vireo_count_passed(&region->stats, by.vcpu, VIREO_WRITE,
 				   VIREO_OUT_NO_RULE);
 		return VIREO_OUT_NO_RULE;
 	}
 	if (done == VIREO_DONE_SIGNAL)
-		vireo_eventfd_signal(op->ctx);
+		return signal(region, op, by, VIREO_WRITE);
 	return serve(region, by, VIREO_WRITE, op->type);
 }
 
@@ -149,6 +158,8 @@ static __always_inline enum vireo_outcome write_any(struct vireo_region *region,
 		return pass(region, by.vcpu, VIREO_WRITE, len);
 	if (op->action == VIREO_ACT_POST)
 		return write_post(region, op, by, off, len, val);
+	if (op->action == VIREO_ACT_EVENT)
+		return signal(region, op, by, VIREO_WRITE);
 	if (vireo_op_is_slow(op))
 		return write_slow(region, op, by, off, len, val);
 	return serve(region, by, VIREO_WRITE, op->type);
