@@ -237,8 +237,7 @@ make check      all tests; SUITES="unit vm" for some; LAB=1 in the lab;
                 FUZZ_SECONDS=600 SUITES=fuzz to fuzz the module for long
 make check-debug    kselftests, fuzzers and failing allocations on a kernel with
                     KASAN, lockdep and kmemleak, which it builds (minutes)
-make check-paths    all of SUITES=vm with exit_path=run, then with off (in the
-                    lab half an hour)
+make check-paths    all of SUITES=vm with exit_path=run, then with off (long)
 make check-kernels  the module built for 6.1, 6.12 and 7 and tested there
 make bench      the table of measurements, side by side with QEMU
 make lint       style, warnings of gcc and clang, sparse, cppcheck
