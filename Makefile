@@ -37,7 +37,7 @@ VMM_SRC  := $(sort $(wildcard vmm/*.c vmm/*/*.c))
 VMM_OBJ  := $(VMM_SRC:%.c=$(B)/obj/%.o)
 
 .PHONY: all vmm module tools run check bench lint install uninstall clean help \
-        unit setup guest lab-module tests check-debug check-kernels
+        unit setup guest lab-module tests check-debug check-kernels check-paths
 .DELETE_ON_ERROR:
 
 all: vmm tools module
@@ -172,6 +172,12 @@ check-kernels: setup
 	@$(MAKE) --no-print-directory kselftest
 	@LAB=1 LAB_KERNELS="$(ALL_KERNELS)" tests/check module kselftest
 
+# The stock guests once more, with each other exit path.
+check-paths: setup
+	@tools/mkguest all
+	@$(MAKE) --no-print-directory vmm tools payload module lab-module
+	@tests/check paths
+
 bench: setup
 	@tools/mkguest initramfs
 	@$(MAKE) --no-print-directory vmm payload lab-module
@@ -231,6 +237,7 @@ make check      all tests; SUITES="unit vm" for some; LAB=1 in the lab;
                 FUZZ_SECONDS=600 SUITES=fuzz to fuzz the module for long
 make check-debug    kselftests, fuzzers and failing allocations on a kernel with
                     KASAN, lockdep and kmemleak, which it builds (minutes)
+make check-paths    all of SUITES=vm with exit_path=run, then with off (long)
 make check-kernels  the module built for 6.1, 6.12 and 7 and tested there
 make bench      the table of measurements, side by side with QEMU
 make lint       style, warnings of gcc and clang, sparse, cppcheck

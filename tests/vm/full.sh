@@ -228,6 +228,7 @@ value() {
 
 counted() {
 	from "$1"
+	serves || { why="$no_service"; return 4; }
 	want info "^name $1\$" && want info "^pid ${pids[$1]}\$" &&
 		want regions '^[0-9]+ +serial.* pio +0x3f8-0x3ff' || return
 	[ "$(value exits-1 served)" -gt 1000 ] || fail "few accesses served" ||

@@ -130,6 +130,7 @@ stat_without_module() {
 
 stat_tests() {
 	[ -x "$stat_program" ] || die "no $stat_program (make tools)"
+	serves || { skip "vireo-stat" "$no_service"; return; }
 	start_seen
 	run_test "vireo-stat: JSON agrees with debugfs" stat_json
 	run_test "vireo-stat: tables" stat_once

@@ -17,6 +17,7 @@
 
 #define MSR_IA32_TSC 0x10
 #define MSR_IA32_TSC_ADJUST 0x3b
+#define NR_MTRR 27 /* but for the default type */
 #define MSR_MTRR_DEF_TYPE 0x2ff
 #define MTRR_ENABLED_WRITE_BACK (1 << 11 | 6)
 
@@ -165,10 +166,41 @@ static int save_vcpu(struct accel_vcpu *vcpu)
 	return 0;
 }
 
+/*
+ * KVM keeps the MTRRs but does not list them: all are 0 at power-on.  The type
+ * of what they do not cover is enable_mtrr()'s.
+ */
+static void clear_mtrr(struct accel_vcpu *vcpu)
+{
+	static const struct {
+		uint32_t first, nr;
+	} ranges[] = {
+		{ 0x200, 16 }, /* variable: base and mask of eight */
+		{ 0x250, 1 },  /* fixed: 64 KiB each, 16 KiB, 4 KiB */
+		{ 0x258, 2 },
+		{ 0x268, 8 },
+	};
+	struct kvm_msr_entry msrs[NR_MTRR] = { 0 };
+	uint32_t nr = 0, i, j;
+
+	for (i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+		for (j = 0; j < ranges[i].nr; j++)
+			msrs[nr++].index = ranges[i].first + j;
+	each_msr(vcpu->fd, KVM_SET_MSRS, msrs, nr);
+}
+
 static int restore_vcpu(struct accel_vcpu *vcpu)
 {
 	const struct kvm_vcpu_state *s = vcpu->power_on;
-	struct kvm_vcpu_events events = { 0 };
+	/*
+	 * No event of any kind.  What has a flag would else stay as it is: an
+	 * NMI that waits would be the first thing that the new guest sees.
+	 */
+	struct kvm_vcpu_events events = {
+		.flags = KVM_VCPUEVENT_VALID_NMI_PENDING |
+			 KVM_VCPUEVENT_VALID_SIPI_VECTOR |
+			 KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_SMM,
+	};
 	struct kvm_debugregs debug = { .dr6 = 0xffff0ff0, .dr7 = 0x400 };
 	struct kvm_xcrs xcrs = { .nr_xcrs = 1, .xcrs[0].value = 1 };
 	struct kvm_msr_entry *msrs;
@@ -203,6 +235,7 @@ static int restore_vcpu(struct accel_vcpu *vcpu)
 	/* A processor without XSAVE has no extended control registers. */
 	ioctl(vcpu->fd, KVM_SET_XCRS, &xcrs);
 	each_msr(vcpu->fd, KVM_SET_MSRS, msrs, s->nr_msrs);
+	clear_mtrr(vcpu);
 out:
 	free(xsave);
 	free(msrs);
