@@ -317,7 +317,8 @@ struct vireo_io_id {
  * neither the region nor the VM fd's object alive.
  *
  * Errors of mmap: EINVAL (private, executable, or an offset within an area),
- * ENXIO (no such region, or longer than its area), ENOMEM.
+ * EPERM (executable, where the kernel refuses that itself), ENXIO (no such
+ * region, or longer than its area), ENOMEM.
  */
 #define VIREO_SHADOW_SIZE 4096 /* of one shadow page */
 #define VIREO_MAX_SHADOW_PAGES 16
