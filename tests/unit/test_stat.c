@@ -192,6 +192,34 @@ static void many_columns(void **state)
 	sample_clear(&s);
 }
 
+static void memory(void **state)
+{
+	char text[] = "range   object offset  access\n"
+		      "0x00-0xff 0 0x0 rw\n"
+		      "0x100-0x1ff 1 0x0 r\n"
+		      "\n"
+		      "id name pid bytes resident dirtied new\n"
+		      "0 ram 7 4096 100 8192 1\n"
+		      "1 rom 7 4096 50 x\n";
+	char none[] = "range   object offset  access\n\n"
+		      "id name pid bytes resident dirtied\n";
+	struct sample s = { 0 };
+	struct object *vm = new_vm(&s, "42-0", "vm");
+
+	(void)state;
+	assert_int_equal(parse_memory(vm, none), 0);
+	assert_int_equal(vm->nr_numbers, 0);
+	assert_int_equal(parse_memory(vm, text), 0);
+	assert_int_equal(value(vm, SOURCE_VIREO, "memory_bytes"), 8192);
+	assert_int_equal(value(vm, SOURCE_VIREO, "memory_resident"), 150);
+	assert_int_equal(value(vm, SOURCE_VIREO, "memory_dirtied"), 8192);
+	assert_int_equal(value(vm, SOURCE_VIREO, "memory_new"), 1);
+	assert_true(object_number(vm, SOURCE_VIREO, "memory_bytes")->gauge);
+	assert_false(object_number(vm, SOURCE_VIREO, "memory_dirtied")->gauge);
+	assert_null(object_number(vm, SOURCE_VIREO, "memory_pid"));
+	sample_clear(&s);
+}
+
 static void latency(void **state)
 {
 	char table[] = "id name\n0 serial0\n";
@@ -507,13 +535,21 @@ static void prometheus(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(numbers),    cmocka_unit_test(lines_and_words),
-		cmocka_unit_test(files),      cmocka_unit_test(pairs),
-		cmocka_unit_test(regions),    cmocka_unit_test(many_columns),
-		cmocka_unit_test(latency),    cmocka_unit_test(rates),
-		cmocka_unit_test(keeps),      cmocka_unit_test(sorts),
-		cmocka_unit_test(reasons),    cmocka_unit_test(bars),
-		cmocka_unit_test(json),	      cmocka_unit_test(csv),
+		cmocka_unit_test(numbers),
+		cmocka_unit_test(lines_and_words),
+		cmocka_unit_test(files),
+		cmocka_unit_test(pairs),
+		cmocka_unit_test(memory),
+		cmocka_unit_test(regions),
+		cmocka_unit_test(many_columns),
+		cmocka_unit_test(latency),
+		cmocka_unit_test(rates),
+		cmocka_unit_test(keeps),
+		cmocka_unit_test(sorts),
+		cmocka_unit_test(reasons),
+		cmocka_unit_test(bars),
+		cmocka_unit_test(json),
+		cmocka_unit_test(csv),
 		cmocka_unit_test(prometheus),
 	};
 

@@ -112,6 +112,59 @@ int parse_regions(struct object *vm, char *text)
 	return ret;
 }
 
+/* ---- memory ------------------------------------------------------------ */
+
+/* What grows; the rest of an object's numbers are what is so now. */
+static bool is_counter(const char *head)
+{
+	return !strcmp(head, "dirtied") || !strcmp(head, "discarded");
+}
+
+/* Adds @value to the VM's number memory_<head>. */
+static int add_memory(struct object *vm, const char *head, uint64_t value)
+{
+	struct number *sum;
+	char name[64];
+
+	snprintf(name, sizeof(name), "memory_%s", head);
+	for (size_t i = 0; i < vm->nr_numbers; i++) {
+		sum = &vm->numbers[i];
+		if (sum->source == SOURCE_VIREO && !strcmp(sum->name, name)) {
+			sum->value += value;
+			return 0;
+		}
+	}
+	return object_add_number(vm, SOURCE_VIREO, name, value,
+				 !is_counter(head)) ?
+		       0 :
+		       -ENOMEM;
+}
+
+int parse_memory(struct object *vm, char *text)
+{
+	struct columns heads = { .count = 0 }, row;
+	uint64_t value;
+	char *line;
+	int ret = 0;
+
+	while (!ret && (line = file_line(&text))) {
+		split(&row, line);
+		/* Ranges come first, under heads of their own. */
+		if (!heads.count && row.count && strcmp(row.name[0], "id"))
+			continue;
+		if (!heads.count) {
+			heads = row;
+			continue;
+		}
+		/* The first three say which object it is. */
+		for (size_t i = 3; i < heads.count && i < row.count && !ret;
+		     i++)
+			if (parse_number(row.name[i], &value))
+				ret = add_memory(vm, heads.name[i], value);
+	}
+	return ret;
+}
+
 /* ---- latency ---------------------------------------------------------- */
 
 /* "[low, high) count", high a number or "inf". */
@@ -236,6 +289,16 @@ static int read_regions(struct object *vm, const struct tree *tree,
 	return ret;
 }
 
+static int read_memory(struct object *vm, const struct tree *tree,
+		       const char *directory)
+{
+	char *text = read_text(tree, directory, "memory");
+	int ret = text ? parse_memory(vm, text) : 0;
+
+	free(text);
+	return ret;
+}
+
 static int read_one_vcpu(struct object *vm, const struct tree *tree,
 			 const char *directory, const char *name)
 {
@@ -285,6 +348,8 @@ int read_vireo_vm(struct object *vm, const struct tree *tree, const char *path)
 	ret = read_pairs(vm, tree, path, "info", true);
 	if (!ret)
 		ret = read_pairs(vm, tree, path, "exits", false);
+	if (!ret)
+		ret = read_memory(vm, tree, path);
 	if (!ret)
 		ret = read_regions(vm, tree, path);
 	/* After the regions that it tells of. */
