@@ -332,6 +332,7 @@ static const struct file_operations vireo_mem_fops = {
 	.owner = THIS_MODULE,
 	.read_iter = vireo_mem_read_iter,
 	.write_iter = vireo_mem_write_iter,
+	.splice_write = iter_file_splice_write,
 	.llseek = vireo_mem_llseek,
 	.mmap = vireo_mem_mmap,
 	.get_unmapped_area = vireo_mem_get_unmapped_area,
