@@ -75,12 +75,12 @@ static void no_huge_pages_is_said(void **state)
 {
 	/* More than any machine that runs this has reserved. */
 	const struct mem_options opt = { .size = 1ULL << 38,
-					 .pages = MEM_PAGES_HUGETLB };
+					 .kind = MEM_HUGETLB };
 	struct error err = { "" };
 	struct mem mem;
 
 	(void)state;
-	assert_true(mem_init(&mem, &mem_backend_memfd, &opt, &err) < 0);
+	assert_true(mem_init(&mem, &mem_backend_hugetlb, &opt, &err) < 0);
 	assert_non_null(strstr(err.text, "guest memory"));
 }
 

@@ -78,6 +78,13 @@ static void set_desc(struct fixture *f, unsigned int i, uint64_t addr,
 	f->desc[i] = (struct vring_desc){ addr, len, flags, next };
 }
 
+static void push(struct fixture *f, uint16_t head, uint32_t len)
+{
+	const struct ring_chain chain = { .head = head };
+
+	ring_push(&f->ring, &chain, len);
+}
+
 static void add(struct fixture *f, uint16_t head)
 {
 	f->avail->ring[f->avail->idx % NUM] = head;
@@ -114,7 +121,7 @@ static void test_chain(void **state)
 	assert_int_equal(f->chain.iov[1].iov_len, 512);
 	assert_int_equal(ring_pop(&f->ring, &f->chain), 0);
 
-	ring_push(&f->ring, 3, 513);
+	push(f, 3, 513);
 	assert_int_equal(f->used->idx, 1);
 	assert_int_equal(f->used->ring[0].id, 3);
 	assert_int_equal(f->used->ring[0].len, 513);
@@ -152,7 +159,7 @@ static void test_wrap(void **state)
 	for (i = 0; i < 70000; i++) {
 		add(f, 2);
 		assert_int_equal(ring_pop(&f->ring, &f->chain), 1);
-		ring_push(&f->ring, 2, 8);
+		push(f, 2, 8);
 		assert_int_equal(f->used->idx, (uint16_t)(i + 1));
 	}
 	assert_int_equal(ring_pop(&f->ring, &f->chain), 0);
@@ -349,11 +356,11 @@ static void test_flags(void **state)
 	assert_int_equal(f->used->flags, 0);
 
 	assert_false(ring_should_signal(&f->ring));
-	ring_push(&f->ring, 0, 0);
+	push(f, 0, 0);
 	assert_true(ring_should_signal(&f->ring));
 	assert_false(ring_should_signal(&f->ring));
 	f->avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
-	ring_push(&f->ring, 0, 0);
+	push(f, 0, 0);
 	assert_false(ring_should_signal(&f->ring));
 }
 
@@ -368,7 +375,7 @@ static void test_event_idx(void **state)
 		add(f, 0);
 	for (i = 0; i < 3; i++) {
 		assert_int_equal(ring_pop(&f->ring, &f->chain), 1);
-		ring_push(&f->ring, 0, 0);
+		push(f, 0, 0);
 	}
 	assert_int_equal(*f->avail_event, 0);
 	assert_int_equal(ring_pop(&f->ring, &f->chain), 0);
@@ -378,14 +385,14 @@ static void test_event_idx(void **state)
 	*f->used_event = 2;
 	assert_true(ring_should_signal(&f->ring));
 	*f->used_event = 4;
-	ring_push(&f->ring, 0, 0);
+	push(f, 0, 0);
 	assert_false(ring_should_signal(&f->ring));
-	ring_push(&f->ring, 0, 0);
+	push(f, 0, 0);
 	assert_true(ring_should_signal(&f->ring));
 	/* The flag means nothing then. */
 	f->avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
 	*f->used_event = 5;
-	ring_push(&f->ring, 0, 0);
+	push(f, 0, 0);
 	assert_true(ring_should_signal(&f->ring));
 }
 
