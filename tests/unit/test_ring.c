@@ -424,6 +424,36 @@ static void test_iov(void **state)
 	assert_int_equal(nr, 0);
 }
 
+/*
+ * What a device writes after ring_pop, and the ring itself, is told to a log
+ * that began in between.
+ */
+static void test_writes_are_told(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t bitmap[RAM / MEM_PAGE / 64];
+	struct mem_log *log;
+
+	start(f, false, true);
+	set_desc(f, 0, DATA, 16, VRING_DESC_F_NEXT, 1);
+	set_desc(f, 1, DATA + 4096, 512, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE,
+		 2);
+	set_desc(f, 2, DATA + 3 * 4096 - 1, 2, VRING_DESC_F_WRITE, 0);
+	add(f, 0);
+	assert_int_equal(ring_pop(&f->ring, &f->chain), 1);
+	assert_int_equal(mem_log_start(&f->mem, &log, NULL), 0);
+	assert_int_equal(mem_log_fetch(log, 0, RAM, bitmap), 0);
+	ring_push(&f->ring, &f->chain, 514);
+	assert_int_equal(mem_log_fetch(log, 0, RAM, bitmap), 4);
+	assert_true(bitmap[0] == 1ULL << USED / 4096);
+	assert_true(bitmap[DATA / 4096 / 64] == 0xe);
+	/* The wish for a notification. */
+	assert_int_equal(ring_pop(&f->ring, &f->chain), 0);
+	assert_int_equal(mem_log_fetch(log, 0, RAM, bitmap), 1);
+	assert_true(bitmap[0] == 1ULL << USED / 4096);
+	mem_log_stop(log);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -434,7 +464,7 @@ int main(void)
 		TEST(test_bad_buffer),	 TEST(test_order),
 		TEST(test_bad_indirect), TEST(test_changed),
 		TEST(test_flags),	 TEST(test_event_idx),
-		TEST(test_iov),
+		TEST(test_iov),		 TEST(test_writes_are_told),
 	};
 
 	return cmocka_run_group_tests_name("ring", tests, NULL, NULL);
