@@ -219,7 +219,7 @@ static int watch(struct watch *w)
 	bool running = !strcmp(mem_backend_name(&w->vm.mem), "vireo");
 	int i, bad;
 
-	if (wait_passes(w, 1))
+	if (wait_passes(w, 1) || logs(w))
 		return 1;
 	for (i = 0; i < 5; i++) {
 		bad = snapshot(w, false);
@@ -228,7 +228,7 @@ static int watch(struct watch *w)
 		if (bad)
 			return bad;
 	}
-	return snapshot_over_limit(w) || logs(w) || snapshot(w, false) ||
+	return snapshot_over_limit(w) || snapshot(w, false) ||
 	       wait_passes(w, 1);
 }
 
