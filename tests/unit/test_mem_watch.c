@@ -49,7 +49,11 @@ static struct fixture *set_up(void **state)
 {
 	const struct mem_backend *backend =
 		**(const struct mem_backend *const **)state;
-	const struct mem_options opt = { .size = SIZE };
+	/* memfd only: the module logs huge pages as a whole. */
+	const struct mem_options opt = {
+		.size = SIZE,
+		.huge = getenv("VIREO_TEST_HUGE") != NULL,
+	};
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct error err;
 
