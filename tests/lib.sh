@@ -107,6 +107,17 @@ vireo() {
 	status=$?
 }
 
+# watched BACKEND MODULE: logs and snapshots of the memory of a running guest
+watched() {
+	local payloads=build/tests/payload
+	[ -x $payloads/watch ] || { why="no $payloads/watch (make payload)"; return 4; }
+	timeout -k 5 120 $payloads/watch $payloads/writer.elf "$1" "$2" \
+		>"$t/out" 2>"$t/err"
+	status=$?
+	[ $status != 4 ] || { why=$(tail -n 1 "$t/out"); return 4; }
+	want_status 0
+}
+
 want_status() {
 	[ "$status" = "$1" ] || fail "its status is $status, not $1"
 }

@@ -27,6 +27,10 @@ enum accel_exit {
 	ACCEL_EXIT_FAILED,   /* the reason is in the struct error */
 };
 
+/* Of set_memory. */
+#define ACCEL_MEM_READONLY 1U
+#define ACCEL_MEM_LOG 2U
+
 /* Flat 32-bit or 64-bit state in which a boot protocol enters the guest. */
 struct cpu_entry {
 	bool long_mode; /* else 32-bit protected mode, no paging */
@@ -54,9 +58,21 @@ struct accel_ops {
 	int (*vm_fd)(struct accel *accel);
 	unsigned int (*max_vcpus)(struct accel *accel);
 
-	/* len 0 removes the slot. */
+	/*
+	 * len 0 removes the slot; @flags are ACCEL_MEM_*, of which LOG can be
+	 * changed by calling it again with the rest as it was.
+	 */
 	int (*set_memory)(struct accel *accel, unsigned int slot, uint64_t gpa,
-			  uint64_t len, void *hva, bool readonly);
+			  uint64_t len, void *hva, unsigned int flags);
+
+	/*
+	 * Takes what vCPUs have written in a slot with ACCEL_MEM_LOG, of
+	 * @count pages of 4 KiB from @first on, multiples of 64 or up to the
+	 * slot's end.  @bitmap is for the whole slot; what it says of
+	 * other pages may be taken as well, or come again.
+	 */
+	int (*fetch_log)(struct accel *accel, unsigned int slot, uint64_t first,
+			 uint64_t count, uint64_t *bitmap);
 
 	/* @fast says whether the module is to run it. */
 	int (*vcpu_create)(struct accel *accel, unsigned int id,

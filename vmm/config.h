@@ -33,7 +33,7 @@ struct config {
 	char *kernel;
 	char *initrd;
 	char *append;
-	struct mem_options memory; /* default 512 MiB of 4 KiB pages */
+	struct mem_options memory; /* default 512 MiB */
 	unsigned int cpus;	   /* 1 to 64 */
 	char *console;		   /* stdio (default), pty, file:PATH, none */
 	char *module;		   /* auto (default), on, off */

@@ -80,6 +80,8 @@ int fastpath_open(struct fastpath *fp, int kvm_vm_fd, const char *name,
 			 VIREO_ABI_VERSION);
 		goto out;
 	}
+	/* Its memory is there whatever becomes of exits. */
+	fp->caps = info.caps;
 	if (info.exit_path == VIREO_EXIT_PATH_OFF) {
 		rc = EOPNOTSUPP;
 		snprintf(why, sizeof(why), "vireo.ko: %s", info.why);
@@ -94,7 +96,6 @@ int fastpath_open(struct fastpath *fp, int kvm_vm_fd, const char *name,
 		goto out;
 	}
 	fp->exit_path = info.exit_path;
-	fp->caps = info.caps;
 	snprintf(fp->why, sizeof(fp->why), "vireo.ko: %s", info.why);
 	close(fd);
 	return 0;
@@ -108,6 +109,35 @@ void fastpath_close(struct fastpath *fp)
 	if (fp->vm_fd >= 0)
 		close(fp->vm_fd);
 	fp->vm_fd = -1;
+}
+
+const char *fastpath_no_memory(const struct fastpath *fp)
+{
+	if (!fp->caps)
+		return fp->why;
+	return fp->caps & VIREO_CAP_MEM ? NULL : "vireo.ko has no memory";
+}
+
+void fastpath_map_memory(const struct fastpath *fp, const struct mem *mem)
+{
+	const struct mem_block *b;
+	unsigned int i;
+
+	if (fp->vm_fd < 0 || mem->backend != &mem_backend_vireo)
+		return;
+	for (i = 0; i < mem->nr_blocks; i++) {
+		b = &mem->blocks[i];
+		struct vireo_mem_map map = { .size = sizeof(map),
+					     .gpa = b->gpa,
+					     .len = b->len,
+					     .offset = b->fd_offset,
+					     .mem_fd = mem->fd };
+
+		/* It is for what the module does in place of the VMM. */
+		if (ioctl(fp->vm_fd, VIREO_MEM_MAP, &map))
+			log_warn(NULL, "vireo.ko does not map guest memory: %s",
+				 strerror(errno));
+	}
 }
 
 static void lock(struct fast_region *region)

@@ -28,13 +28,14 @@
 #include "loop.h"
 
 struct error;
+struct mem;
 struct vm;
 
 /* The VM's connection to /dev/vireo; fd is -1 where there is none. */
 struct fastpath {
 	int vm_fd;
 	uint32_t exit_path; /* VIREO_EXIT_PATH_* */
-	uint64_t caps;	    /* VIREO_CAP_* */
+	uint64_t caps;	    /* VIREO_CAP_*; 0: the module is not used */
 	char why[128];	    /* what is in use and why, for a person */
 };
 
@@ -70,6 +71,11 @@ struct fast_region {
 int fastpath_open(struct fastpath *fp, int kvm_vm_fd, const char *name,
 		  unsigned int vcpus, const char *mode, struct error *err);
 void fastpath_close(struct fastpath *fp);
+
+/* Why guest memory cannot be the module's; NULL if it can. */
+const char *fastpath_no_memory(const struct fastpath *fp);
+/* Tells the module where the guest sees it, if it is the module's. */
+void fastpath_map_memory(const struct fastpath *fp, const struct mem *mem);
 
 /*
  * A vCPU (fast_vcpu.c): its thread counts exits in the page, which the module

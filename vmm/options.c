@@ -30,7 +30,7 @@ static char *next_piece(char **rest)
 	return start;
 }
 
-/* "pages=thp", "ro", or, for the first one, the value of the first in sub. */
+/* "node=1", "ro", or, for the first one, the value of the first in sub. */
 static int set_piece(const struct opt *o, void *elem, char *piece, bool first,
 		     uint32_t *seen, struct error *err)
 {
@@ -60,7 +60,7 @@ static int set_piece(const struct opt *o, void *elem, char *piece, bool first,
 	return ret;
 }
 
-/* A group in the syntax of the command line: "512M,pages=thp". */
+/* A group in the syntax of the command line: "512M,node=1". */
 static int set_group(const struct opt *o, struct config *cfg, const char *text,
 		     struct error *err)
 {

@@ -20,16 +20,21 @@ static int set_json_scalar(const struct opt *o, void *base, json_t *value,
 	if (json_is_string(value)) {
 		text = json_string_value(value);
 	} else if (json_is_integer(value) &&
-		   (o->kind == OPT_UINT || o->kind == OPT_SIZE)) {
+		   (o->kind == OPT_UINT || o->kind == OPT_SIZE ||
+		    o->kind == OPT_COUNT)) {
 		snprintf(num, sizeof(num), "%" JSON_INTEGER_FORMAT,
 			 json_integer_value(value));
 		text = num;
-	} else if (json_is_boolean(value) && o->kind == OPT_BOOL) {
+	} else if (json_is_boolean(value) &&
+		   (o->kind == OPT_BOOL || o->kind == OPT_COUNT)) {
 		text = json_is_true(value) ? "on" : "off";
 	}
 	if (!text)
 		return error_set(err, EINVAL, "%s: must be %s", o->name,
-				 o->kind == OPT_BOOL ? "true or false" :
+				 o->kind == OPT_BOOL ?
+					 "true or false" :
+				 o->kind == OPT_COUNT ?
+					 "true, false or a number" :
 				 o->kind == OPT_UINT ? "a number" :
 				 o->kind == OPT_SIZE ? "a number or a string" :
 						       "a string");

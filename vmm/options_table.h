@@ -26,6 +26,7 @@ enum opt_kind {
 	OPT_SIZE,   /* uint64_t in bytes, min to max, a multiple of min */
 	OPT_ENUM,   /* the index of the word in words */
 	OPT_BOOL,   /* bool: on, off; the name alone means on */
+	OPT_COUNT,  /* unsigned int: off (0), on (UINT_MAX), or min to max */
 	OPT_GROUP,  /* a struct whose members are in sub */
 	OPT_CONFIG, /* --config and --help are not part of a configuration */
 	OPT_HELP,
@@ -40,9 +41,10 @@ struct opt {
 	const char *words; /* "a|b"; "a:PATH" is a: and anything after it */
 	const struct opt *sub;
 	uint64_t min;
-	uint64_t max;	  /* 0: no limit to a string's length */
-	uint32_t offset;  /* in struct config, or in the group's struct */
-	uint16_t present; /* GROUP: offset of the bool that it is given, or 0 */
+	uint64_t max;	 /* 0: no limit to a string's length */
+	uint32_t offset; /* in struct config, or in the group's struct */
+	/* GROUP, UINT: offset of the bool that it is given, or 0. */
+	uint16_t present;
 	uint8_t kind;
 	bool required;
 	bool printable; /* STRING: ASCII that can be shown to anybody */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,6 +200,21 @@ range:
 			 size_text(o->max, hi));
 }
 
+/* @or says what else would be accepted. */
+static int parse_uint(const struct opt *o, const char *text, unsigned int *out,
+		      const char * or, struct error *err)
+{
+	const char *end;
+	uint64_t num;
+
+	if (!parse_digits(text, &end, &num) || *end || num < o->min ||
+	    num > o->max)
+		return error_set(err, EINVAL, "must be %s%u to %u", or,
+				 (unsigned int)o->min, (unsigned int)o->max);
+	*out = num;
+	return 0;
+}
+
 static int check_string(const struct opt *o, const char *text,
 			struct error *err)
 {
@@ -233,24 +249,19 @@ int opt_set(const struct opt *o, void *base, const char *text,
 	    struct error *err)
 {
 	void *member = (char *)base + o->offset;
-	const char *end;
-	uint64_t num;
 	int ret, word;
 
-	if (!text && o->kind != OPT_BOOL)
+	if (!text && o->kind != OPT_BOOL && o->kind != OPT_COUNT)
 		return error_set(err, EINVAL, "needs a value");
 	switch (o->kind) {
 	case OPT_STRING:
 		ret = check_string(o, text, err);
 		return ret ? ret : set_string(member, text, err);
 	case OPT_UINT:
-		if (!parse_digits(text, &end, &num) || *end || num < o->min ||
-		    num > o->max)
-			return error_set(err, EINVAL, "must be %u to %u",
-					 (unsigned int)o->min,
-					 (unsigned int)o->max);
-		*(unsigned int *)member = num;
-		return 0;
+		ret = parse_uint(o, text, member, "", err);
+		if (!ret && o->present)
+			*(bool *)((char *)base + o->present) = true;
+		return ret;
 	case OPT_SIZE:
 		return parse_size(o, text, member, err);
 	case OPT_ENUM:
@@ -258,6 +269,12 @@ int opt_set(const struct opt *o, void *base, const char *text,
 		if (word < 0)
 			return bad_word(o->words, err);
 		*(unsigned int *)member = word;
+		return 0;
+	case OPT_COUNT:
+		word = text ? find_word("off|on", text) : 1;
+		if (word < 0)
+			return parse_uint(o, text, member, "on, off or ", err);
+		*(unsigned int *)member = word ? UINT_MAX : 0;
 		return 0;
 	default: /* OPT_BOOL */
 		word = text ? find_word("off|on", text) : 1;

@@ -10,20 +10,25 @@
 #include "log.h"
 #include "vcpu.h"
 
-static int map_memory(struct vm *vm, struct error *err)
+static int create_memory(struct vm *vm, struct error *err)
 {
-	const struct mem_block *b;
-	unsigned int i;
+	const struct mem_options *opt = &vm->cfg->memory;
+	const struct mem_backend *backend =
+		mem_choose(opt, fastpath_no_memory(&vm->fast), err);
 	int rc;
 
-	for (i = 0; i < vm->mem.nr_blocks; i++) {
-		b = &vm->mem.blocks[i];
-		rc = vm->accel->ops->set_memory(vm->accel, i, b->gpa, b->len,
-						b->hva, false);
-		if (rc)
-			return error_sys(err, -rc,
-					 "cannot give the guest its memory");
+	if (!backend)
+		return -EOPNOTSUPP;
+	rc = mem_init(&vm->mem, backend, opt, err);
+	if (rc)
+		return rc;
+	rc = mem_attach(&vm->mem, vm->accel, err);
+	if (rc) {
+		mem_destroy(&vm->mem);
+		return rc;
 	}
+	fastpath_map_memory(&vm->fast, &vm->mem);
+	log_info(NULL, "memory: %s", mem_backend_name(&vm->mem));
 	return 0;
 }
 
@@ -42,28 +47,25 @@ int vm_create(struct vm *vm, const struct config *cfg, struct error *err)
 	vm->on_request.fn = carry_out;
 	vm->on_request.opaque = vm;
 
-	rc = mem_init(&vm->mem, &mem_backend_memfd, &cfg->memory, err);
-	if (rc)
-		goto err_sync;
 	/* Before anything costly: a wrong path is the commonest mistake. */
 	rc = boot_open(vm, err);
 	if (rc)
-		goto err_mem;
+		goto err_sync;
 	rc = accel_kvm.create(&vm->accel, &vm->pio, &vm->mmio, err);
 	if (rc)
 		goto err_boot;
-	rc = map_memory(vm, err);
-	if (rc)
-		goto err_accel;
-	rc = loop_new(&vm->loop, err);
-	if (rc)
-		goto err_accel;
-	irqs_init(&vm->irqs, vm->accel);
 	rc = fastpath_open(&vm->fast, vm->accel->ops->vm_fd(vm->accel),
 			   cfg->name, cfg->cpus, cfg->module, err);
 	if (rc)
-		goto err_loop;
+		goto err_accel;
 	log_info(NULL, "fast path: %s", vm->fast.why);
+	rc = create_memory(vm, err);
+	if (rc)
+		goto err_fast;
+	rc = loop_new(&vm->loop, err);
+	if (rc)
+		goto err_mem;
+	irqs_init(&vm->irqs, vm->accel);
 	rc = devices_create(vm, err);
 	if (rc)
 		goto err_devices;
@@ -74,16 +76,16 @@ int vm_create(struct vm *vm, const struct config *cfg, struct error *err)
 
 err_devices:
 	devices_destroy(vm);
-	fastpath_close(&vm->fast);
-err_loop:
 	irqs_destroy(&vm->irqs);
 	loop_free(vm->loop);
+err_mem:
+	mem_destroy(&vm->mem);
+err_fast:
+	fastpath_close(&vm->fast);
 err_accel:
 	vm->accel->ops->destroy(vm->accel);
 err_boot:
 	boot_close(vm);
-err_mem:
-	mem_destroy(&vm->mem);
 err_sync:
 	bus_destroy(&vm->mmio);
 	bus_destroy(&vm->pio);

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Included by the top Makefile: payload guests, build/tests/payload/*.elf.
 
-PAYLOAD_NAMES := hello mmio msg pciscan pio reset triple windows
+PAYLOAD_NAMES := hello mmio msg pciscan pio reset triple windows \
+                 writer
 PAYLOADS      := $(PAYLOAD_NAMES:%=$(B)/tests/payload/%.elf)
 # A guest at CPL 0 that sets up nothing: no SSE, no x87, no stack protector.
 PAYLOAD_FLAGS := -m32 -march=i686 -mgeneral-regs-only -ffreestanding \
@@ -12,7 +13,14 @@ PAYLOAD_LINK  := -m32 -nostdlib -static -Wl,--build-id=none \
                  -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments
 
 .PHONY: payload
-payload: $(PAYLOADS)
+payload: $(PAYLOADS) $(B)/tests/payload/watch
+
+# It looks at the memory of a guest, from within the VMM.
+$(B)/tests/payload/watch: $(B)/obj/tests/payload/watch.o \
+                $(B)/obj/tests/unit/unit.o $(B)/libvmm.a
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	@$(CC) $(CFLAGS) $(LDFLAGS) -pthread -pie -o $@ $^ $(VMM_LIBS)
 
 $(B)/tests/payload/%.elf: tests/payload/%.c tests/payload/start.S \
                 tests/payload/payload.ld tests/payload/build.mk
@@ -21,4 +29,4 @@ $(B)/tests/payload/%.elf: tests/payload/%.c tests/payload/start.S \
 	@$(CC) $(PAYLOAD_FLAGS) $(PAYLOAD_LINK) -MD -MP -MF $(@:.elf=.d) \
 		-Wl,-T,tests/payload/payload.ld -o $@ tests/payload/start.S $<
 
--include $(PAYLOADS:.elf=.d)
+-include $(PAYLOADS:.elf=.d) $(B)/obj/tests/payload/watch.d

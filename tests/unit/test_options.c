@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The command line and the JSON file: what they set, and what they refuse. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,8 +80,10 @@ static void defaults(void **state)
 	assert_null(p.cfg.initrd);
 	assert_null(p.cfg.append);
 	assert_int_equal(p.cfg.memory.size, 512 * MIB);
-	assert_int_equal(p.cfg.memory.pages, MEM_PAGES_4K);
-	assert_false(p.cfg.memory.prefault);
+	assert_int_equal(p.cfg.memory.kind, MEM_AUTO);
+	assert_false(p.cfg.memory.huge);
+	assert_false(p.cfg.memory.has_node);
+	assert_int_equal(p.cfg.memory.prefault, 0);
 	assert_int_equal(p.cfg.cpus, 1);
 	assert_string_equal(p.cfg.console, "stdio");
 	assert_string_equal(p.cfg.module, "auto");
@@ -97,7 +100,8 @@ static void all_options(void **state)
 
 	(void)state;
 	parse_ok(&p, "--name n --kernel=a=b --initrd i --append=--x --memory "
-		     "1G,pages=hugetlb,prefault=on --cpus 64 --console file:/x "
+		     "1G,backend=hugetlb,huge,node=1,prefault=on "
+		     "--cpus 64 --console file:/x "
 		     "--disk a --disk path=b,ro,serial=S --rng source=/r "
 		     "--virtio-console stdio --module off --log debug");
 	assert_string_equal(p.cfg.name, "n");
@@ -105,8 +109,11 @@ static void all_options(void **state)
 	assert_string_equal(p.cfg.initrd, "i");
 	assert_string_equal(p.cfg.append, "--x");
 	assert_int_equal(p.cfg.memory.size, 1024 * MIB);
-	assert_int_equal(p.cfg.memory.pages, MEM_PAGES_HUGETLB);
-	assert_true(p.cfg.memory.prefault);
+	assert_int_equal(p.cfg.memory.kind, MEM_HUGETLB);
+	assert_true(p.cfg.memory.huge);
+	assert_true(p.cfg.memory.has_node);
+	assert_int_equal(p.cfg.memory.node, 1);
+	assert_int_equal(p.cfg.memory.prefault, UINT_MAX);
 	assert_int_equal(p.cfg.cpus, 64);
 	assert_string_equal(p.cfg.console, "file:/x");
 	assert_int_equal(p.cfg.nr_disks, 2);
@@ -185,10 +192,18 @@ static void bad_values(void **state)
 	       "--console file:: must be stdio, pty, file:PATH or none");
 	refuse("--console stdi",
 	       "--console stdi: must be stdio, pty, file:PATH or none");
-	refuse("--memory pages=2m",
-	       "--memory: pages=2m: must be 4k, thp or hugetlb");
-	refuse("--memory prefault=1",
-	       "--memory: prefault=1: must be on or off");
+	refuse("--memory backend=2m",
+	       "--memory: backend=2m: must be auto, vireo, memfd or hugetlb");
+	refuse("--memory huge=2", "--memory: huge=2: must be on or off");
+	refuse("--memory node=-1", "--memory: node=-1: must be 0 to 1023");
+	refuse("--memory node=1024", "--memory: node=1024: must be 0 to 1023");
+	refuse("--memory 1G,node", "--memory: node: needs a value");
+	refuse("--memory prefault=0",
+	       "--memory: prefault=0: must be on, off or 1 to 64");
+	refuse("--memory prefault=65",
+	       "--memory: prefault=65: must be on, off or 1 to 64");
+	refuse("--memory prefault=yes",
+	       "--memory: prefault=yes: must be on, off or 1 to 64");
 	refuse("--kernel=", "--kernel : must not be empty");
 	refuse("--name 01234567890123456789012345678901",
 	       "--name 01234567890123456789012345678901: must have at most 31 "
@@ -237,8 +252,8 @@ static void nearest_name(void **state)
 	       "--disk: unknown option raedonly (see vireo run --help)");
 	refuse("--disk a,pth=b",
 	       "--disk: unknown option pth (did you mean path?)");
-	refuse("--memory 1G,page=thp",
-	       "--memory: unknown option page (did you mean pages?)");
+	refuse("--memory 1G,nod=1",
+	       "--memory: unknown option nod (did you mean node?)");
 	refuse("--kernelkernelkernelkernelkernelkernel x",
 	       "unknown option --kernelkernelkernelkernel (see vireo run "
 	       "--help)");
@@ -326,7 +341,7 @@ static void refuse_json(const char *text, const char *message)
 static const char full_json[] =
 	"{ \"name\": \"n\", \"kernel\": \"k\", \"initrd\": \"i\","
 	"  \"append\": \"a b\", \"cpus\": 4, \"console\": \"pty\","
-	"  \"memory\": { \"size\": \"1G\", \"pages\": \"thp\","
+	"  \"memory\": { \"size\": \"1G\", \"backend\": \"memfd\", \"node\": 3,"
 	"                \"prefault\": true },"
 	"  \"disk\": [ { \"path\": \"a,b\", \"ro\": true, \"serial\": \"S\" },"
 	"              \"c,d\" ],"
@@ -351,8 +366,10 @@ static void json_all(void **state)
 	assert_int_equal(cfg.cpus, 4);
 	assert_string_equal(cfg.console, "pty");
 	assert_int_equal(cfg.memory.size, 1024 * MIB);
-	assert_int_equal(cfg.memory.pages, MEM_PAGES_THP);
-	assert_true(cfg.memory.prefault);
+	assert_int_equal(cfg.memory.kind, MEM_MEMFD);
+	assert_true(cfg.memory.has_node);
+	assert_int_equal(cfg.memory.node, 3);
+	assert_int_equal(cfg.memory.prefault, UINT_MAX);
 	assert_int_equal(cfg.nr_disks, 2);
 	assert_string_equal(cfg.disks[0].path, "a,b");
 	assert_true(cfg.disks[0].readonly);
@@ -367,6 +384,30 @@ static void json_all(void **state)
 	config_free(&cfg);
 	assert_null(cfg.kernel);
 	config_free(&cfg);
+}
+
+static void prefault(void **state)
+{
+	static const struct {
+		const char *line;
+		unsigned int threads;
+	} good[] = { { "64M,prefault", UINT_MAX },
+		     { "64M,prefault=on", UINT_MAX },
+		     { "64M,prefault=off", 0 },
+		     { "prefault=1", 1 },
+		     { "64M,prefault=64", 64 } };
+	struct parsed p;
+	char line[64];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		snprintf(line, sizeof(line), "--kernel k --memory %s",
+			 good[i].line);
+		parse_ok(&p, line);
+		assert_int_equal(p.cfg.memory.prefault, good[i].threads);
+		done(&p);
+	}
 }
 
 static void json_short_forms(void **state)
@@ -405,7 +446,7 @@ static void override(void **state)
 	assert_string_equal(p.cfg.name, "m");
 	assert_int_equal(p.cfg.cpus, 2);
 	assert_int_equal(p.cfg.memory.size, 64 * MIB);
-	assert_int_equal(p.cfg.memory.pages, MEM_PAGES_THP);
+	assert_int_equal(p.cfg.memory.kind, MEM_MEMFD);
 	assert_int_equal(p.cfg.nr_disks, 2);
 	assert_string_equal(p.cfg.disks[0].path, "x");
 	assert_false(p.cfg.disks[0].readonly);
@@ -435,8 +476,13 @@ static void json_refused(void **state)
 	refuse_json("{ \"kernel\": null }", ": kernel: must be a string");
 	refuse_json("{ \"memory\": [] }",
 		    ": memory: size: must be a number or a string");
-	refuse_json("{ \"memory\": { \"pages\": \"x\" } }",
-		    ": memory: pages x: must be 4k, thp or hugetlb");
+	refuse_json("{ \"memory\": { \"backend\": \"x\" } }",
+		    ": memory: backend x: must be auto, vireo, memfd or "
+		    "hugetlb");
+	refuse_json("{ \"memory\": { \"prefault\": [] } }",
+		    ": memory: prefault: must be true, false or a number");
+	refuse_json("{ \"memory\": { \"node\": true } }",
+		    ": memory: node: must be a number");
 	refuse_json("{ \"disk\": [ \"a\", { \"ro\": true } ] }",
 		    ": disk: path FILE is missing");
 	refuse_json("{ \"disk\": { \"path\": \"a\", \"ro\": 1 } }",
@@ -468,8 +514,8 @@ static void help(void **state)
 	assert_int_equal(fclose(out), 0);
 	assert_non_null(strstr(text, "\nMachine:\n"));
 	assert_non_null(strstr(text,
-			       "--memory [size=]SIZE[,pages=4k|thp|hugetlb]"
-			       "[,prefault=on|off]\n"));
+			       "--memory [size=]SIZE[,backend=KIND][,huge]"
+			       "[,node=N][,prefault=N]\n"));
 	assert_non_null(strstr(text, "--disk [path=]FILE[,ro][,serial=TEXT]"));
 	assert_non_null(strstr(text, "--rng [[source=]FILE]"));
 	assert_non_null(strstr(text, "(default 512M)"));
@@ -492,6 +538,7 @@ int main(void)
 		cmocka_unit_test(commas),
 		cmocka_unit_test(disk_limit),
 		cmocka_unit_test(optional_value),
+		cmocka_unit_test(prefault),
 		cmocka_unit_test(json_all),
 		cmocka_unit_test(json_short_forms),
 		cmocka_unit_test(override),

@@ -78,6 +78,13 @@ static void set_desc(struct fixture *f, unsigned int i, uint64_t addr,
 	f->desc[i] = (struct vring_desc){ addr, len, flags, next };
 }
 
+static void push(struct fixture *f, uint16_t head, uint32_t len)
+{
+	const struct ring_chain chain = { .head = head };
+
+	ring_push(&f->ring, &chain, len);
+}
+
 static void add(struct fixture *f, uint16_t head)
 {
 	f->avail->ring[f->avail->idx % NUM] = head;
@@ -114,7 +121,7 @@ static void test_chain(void **state)
 	assert_int_equal(f->chain.iov[1].iov_len, 512);
 	assert_int_equal(ring_pop(&f->ring, &f->chain), 0);
 
-	ring_push(&f->ring, 3, 513);
+	push(f, 3, 513);
 	assert_int_equal(f->used->idx, 1);
 	assert_int_equal(f->used->ring[0].id, 3);
 	assert_int_equal(f->used->ring[0].len, 513);
@@ -152,7 +159,7 @@ static void test_wrap(void **state)
 	for (i = 0; i < 70000; i++) {
 		add(f, 2);
 		assert_int_equal(ring_pop(&f->ring, &f->chain), 1);
-		ring_push(&f->ring, 2, 8);
+		push(f, 2, 8);
 		assert_int_equal(f->used->idx, (uint16_t)(i + 1));
 	}
 	assert_int_equal(ring_pop(&f->ring, &f->chain), 0);
@@ -349,11 +356,11 @@ static void test_flags(void **state)
 	assert_int_equal(f->used->flags, 0);
 
 	assert_false(ring_should_signal(&f->ring));
-	ring_push(&f->ring, 0, 0);
+	push(f, 0, 0);
 	assert_true(ring_should_signal(&f->ring));
 	assert_false(ring_should_signal(&f->ring));
 	f->avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
-	ring_push(&f->ring, 0, 0);
+	push(f, 0, 0);
 	assert_false(ring_should_signal(&f->ring));
 }
 
@@ -368,7 +375,7 @@ static void test_event_idx(void **state)
 		add(f, 0);
 	for (i = 0; i < 3; i++) {
 		assert_int_equal(ring_pop(&f->ring, &f->chain), 1);
-		ring_push(&f->ring, 0, 0);
+		push(f, 0, 0);
 	}
 	assert_int_equal(*f->avail_event, 0);
 	assert_int_equal(ring_pop(&f->ring, &f->chain), 0);
@@ -378,14 +385,14 @@ static void test_event_idx(void **state)
 	*f->used_event = 2;
 	assert_true(ring_should_signal(&f->ring));
 	*f->used_event = 4;
-	ring_push(&f->ring, 0, 0);
+	push(f, 0, 0);
 	assert_false(ring_should_signal(&f->ring));
-	ring_push(&f->ring, 0, 0);
+	push(f, 0, 0);
 	assert_true(ring_should_signal(&f->ring));
 	/* The flag means nothing then. */
 	f->avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
 	*f->used_event = 5;
-	ring_push(&f->ring, 0, 0);
+	push(f, 0, 0);
 	assert_true(ring_should_signal(&f->ring));
 }
 
@@ -417,6 +424,36 @@ static void test_iov(void **state)
 	assert_int_equal(nr, 0);
 }
 
+/*
+ * What a device writes after ring_pop, and the ring itself, is told to a log
+ * that began in between.
+ */
+static void test_writes_are_told(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t bitmap[RAM / MEM_PAGE / 64];
+	struct mem_log *log;
+
+	start(f, false, true);
+	set_desc(f, 0, DATA, 16, VRING_DESC_F_NEXT, 1);
+	set_desc(f, 1, DATA + 4096, 512, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE,
+		 2);
+	set_desc(f, 2, DATA + 3 * 4096 - 1, 2, VRING_DESC_F_WRITE, 0);
+	add(f, 0);
+	assert_int_equal(ring_pop(&f->ring, &f->chain), 1);
+	assert_int_equal(mem_log_start(&f->mem, &log, NULL), 0);
+	assert_int_equal(mem_log_fetch(log, 0, RAM, bitmap), 0);
+	ring_push(&f->ring, &f->chain, 514);
+	assert_int_equal(mem_log_fetch(log, 0, RAM, bitmap), 4);
+	assert_true(bitmap[0] == 1ULL << USED / 4096);
+	assert_true(bitmap[DATA / 4096 / 64] == 0xe);
+	/* The wish for a notification. */
+	assert_int_equal(ring_pop(&f->ring, &f->chain), 0);
+	assert_int_equal(mem_log_fetch(log, 0, RAM, bitmap), 1);
+	assert_true(bitmap[0] == 1ULL << USED / 4096);
+	mem_log_stop(log);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -427,7 +464,7 @@ int main(void)
 		TEST(test_bad_buffer),	 TEST(test_order),
 		TEST(test_bad_indirect), TEST(test_changed),
 		TEST(test_flags),	 TEST(test_event_idx),
-		TEST(test_iov),
+		TEST(test_iov),		 TEST(test_writes_are_told),
 	};
 
 	return cmocka_run_group_tests_name("ring", tests, NULL, NULL);

@@ -34,7 +34,7 @@ static bool echo_serve(struct virtio_dev *vdev, unsigned int index)
 	for (n = 0; n < TEST_BUDGET; n++) {
 		if (!virtio_pop(vq, &echo->chain))
 			break;
-		virtio_push(vq, echo->chain.head, echo->chain.write_len);
+		virtio_push(vq, &echo->chain, echo->chain.write_len);
 	}
 	virtio_signal(vq);
 	return n == TEST_BUDGET;

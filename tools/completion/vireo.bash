@@ -40,11 +40,11 @@ _vireo()
 	--memory)
 		compopt -o nospace
 		prefix=${cur%"${cur##*,}"}
-		[[ -z $prefix ]] || words="pages= prefault"
+		[[ -z $prefix ]] || words="backend= huge node= prefault"
 		;;
-	pages) words="4k thp hugetlb" ;;
-	prefault) words="on off" ;;
-	--append | --name | --cpus | serial | size) ;;
+	backend) words="auto vireo memfd hugetlb" ;;
+	huge | prefault) words="on off" ;;
+	--append | --name | --cpus | serial | size | node) ;;
 	*)
 		words=$("$vireo" run --help 2>/dev/null |
 			grep -o '^ *--[a-z-]*')

@@ -168,20 +168,61 @@ static unsigned int kvm_max_vcpus(struct accel *accel)
 	return n > 0 ? (unsigned int)n : 4;
 }
 
+/*
+ * Clearing by range is better: what is not asked for stays where it is, and
+ * writable.
+ */
+static void ask_for_log(struct kvm *kvm)
+{
+	struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
+		.args = { KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE },
+	};
+
+	if (kvm->log_asked)
+		return;
+	kvm->log_asked = true;
+	kvm->log_clears = check_cap(kvm, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2) &
+				  KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE &&
+			  !ioctl(kvm->vm_fd, KVM_ENABLE_CAP, &cap);
+}
+
 static int kvm_set_memory(struct accel *accel, unsigned int slot, uint64_t gpa,
-			  uint64_t len, void *hva, bool readonly)
+			  uint64_t len, void *hva, unsigned int flags)
 {
 	struct kvm_userspace_memory_region region = {
 		.slot = slot,
-		.flags = readonly ? KVM_MEM_READONLY : 0,
+		.flags = (flags & ACCEL_MEM_READONLY ? KVM_MEM_READONLY : 0) |
+			 (flags & ACCEL_MEM_LOG ? KVM_MEM_LOG_DIRTY_PAGES : 0),
 		.guest_phys_addr = gpa,
 		.memory_size = len,
 		.userspace_addr = (uintptr_t)hva,
 	};
 
+	if (flags & ACCEL_MEM_LOG)
+		ask_for_log(to_kvm(accel));
 	if (ioctl(to_kvm(accel)->vm_fd, KVM_SET_USER_MEMORY_REGION, &region))
 		return -errno;
 	return 0;
+}
+
+static int kvm_fetch_log(struct accel *accel, unsigned int slot, uint64_t first,
+			 uint64_t count, uint64_t *bitmap)
+{
+	struct kvm *kvm = to_kvm(accel);
+	struct kvm_dirty_log get = { .slot = slot, .dirty_bitmap = bitmap };
+	struct kvm_clear_dirty_log clear = {
+		.slot = slot,
+		.num_pages = (uint32_t)count,
+		.first_page = first,
+		.dirty_bitmap = bitmap + first / 64,
+	};
+
+	if (ioctl(kvm->vm_fd, KVM_GET_DIRTY_LOG, &get))
+		return -errno;
+	if (!kvm->log_clears)
+		return 0;
+	return ioctl(kvm->vm_fd, KVM_CLEAR_DIRTY_LOG, &clear) ? -errno : 0;
 }
 
 static int kvm_irq_line(struct accel *accel, unsigned int gsi, bool level)
@@ -282,6 +323,7 @@ const struct accel_ops accel_kvm = {
 	.vm_fd = kvm_get_vm_fd,
 	.max_vcpus = kvm_max_vcpus,
 	.set_memory = kvm_set_memory,
+	.fetch_log = kvm_fetch_log,
 	.vcpu_create = kvm_vcpu_create,
 	.vcpu_destroy = kvm_vcpu_destroy,
 	.vcpu_reset = kvm_vcpu_reset,

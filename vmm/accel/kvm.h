@@ -33,6 +33,8 @@ struct kvm {
 	struct bus_hint ring_hint[2];
 	unsigned int ring_page; /* KVM_CAP_COALESCED_MMIO; 0: none */
 	bool coalesced_pio;	/* KVM_CAP_COALESCED_PIO */
+	bool log_asked;		/* by the first log: log_clears is known */
+	bool log_clears;	/* KVM clears its log by range, not when read */
 	struct kvm_vm_state *power_on;
 	struct kvm_cpuid2 *cpuid; /* of the host; NULL until needed */
 	struct kvm_msr_list *msrs;

@@ -108,29 +108,37 @@ static void raw_advance(struct raw_req *req, size_t len)
 {
 	req->offset += len;
 	req->len -= len;
+	len += req->begun;
 	while (req->nr_iov && len >= req->iov->iov_len) {
 		len -= req->iov->iov_len;
 		req->iov++;
 		req->nr_iov--;
 	}
-	if (req->nr_iov) {
-		req->iov->iov_base = (char *)req->iov->iov_base + len;
-		req->iov->iov_len -= len;
-	}
+	req->begun = len;
 }
 
 /* The kernel may take less at once: signals, 2 GiB, the end of the file. */
 static int raw_transfer(const struct raw *raw, struct raw_req *req)
 {
+	const struct iovec *iov;
+	struct iovec rest;
+	int nr;
 	ssize_t n;
 
+	req->begun = 0;
 	while (req->len) {
+		iov = req->iov;
+		nr = (int)req->nr_iov;
+		if (req->begun) {
+			rest.iov_base = (char *)iov->iov_base + req->begun;
+			rest.iov_len = iov->iov_len - req->begun;
+			iov = &rest;
+			nr = 1;
+		}
 		if (req->op == RAW_READ)
-			n = preadv(raw->fd, req->iov, (int)req->nr_iov,
-				   (off_t)req->offset);
+			n = preadv(raw->fd, iov, nr, (off_t)req->offset);
 		else
-			n = pwritev2(raw->fd, req->iov, (int)req->nr_iov,
-				     (off_t)req->offset,
+			n = pwritev2(raw->fd, iov, nr, (off_t)req->offset,
 				     req->sync ? RWF_DSYNC : 0);
 		if (n < 0 && errno == EINTR)
 			continue;

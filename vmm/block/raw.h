@@ -40,8 +40,9 @@ struct raw_req {
 	bool punch; /* ZERO: give the space back if that is possible */
 	uint64_t offset;
 	uint64_t len; /* within the image; READ, WRITE: as the buffers have */
-	struct iovec *iov; /* is changed */
+	const struct iovec *iov; /* both are changed, not what iov points to */
 	unsigned int nr_iov;
+	size_t begun; /* bytes of *iov that are done */
 	/* @ret is 0 or -errno. */
 	void (*done)(struct raw_req *req, int ret);
 };

@@ -245,6 +245,8 @@ static uint64_t send(const struct mem *mem, const uint8_t *to,
 	uint64_t done = 0;
 	ssize_t n;
 
+	if (!mem_file_ok(mem))
+		return 0;
 	if (lseek(mem->fd, to - mem->base, SEEK_SET) < 0)
 		return 0;
 	while (done < len) {
@@ -302,6 +304,7 @@ static int load_segment(const struct boot *boot, const struct mem *mem,
 	if (ret)
 		return ret;
 	boot_clear(boot, p + seg->filesz, seg->memsz - seg->filesz);
+	mem_written(mem, p, seg->memsz);
 	return 0;
 }
 
@@ -346,6 +349,7 @@ int boot_load(struct vm *vm, struct cpu_entry *entry, struct error *err)
 	memset(entry, 0, sizeof(*entry));
 	entry->rip = image->entry;
 	image->format->enter(boot, low, &map, entry);
+	mem_written(&vm->mem, low, BOOT_LOW_END);
 	boot->dirty = true;
 	return 0;
 }

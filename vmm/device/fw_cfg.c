@@ -189,6 +189,7 @@ static const char *dma_command(struct fw_cfg *fw, const struct dma_access *cmd)
 		if (!buf)
 			return "a read to where there is no RAM";
 		item_read(fw, buf, len);
+		mem_written(&fw->dev.vm->mem, buf, len);
 	} else if (control & DMA_WRITE) {
 		return "a write to a read-only item";
 	} else if (control & DMA_SKIP) {

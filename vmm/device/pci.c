@@ -119,7 +119,7 @@ static void show_ecam(struct pci_dev *pci, bool on)
 	if (accel->ops->set_memory)
 		accel->ops->set_memory(accel, PCI_ECAM_MEM_SLOT + pci->devfn,
 				       gpa, on ? PCI_CONFIG_SIZE : 0,
-				       pci->config, true);
+				       pci->config, ACCEL_MEM_READONLY);
 }
 
 void pci_config_live(struct pci_dev *pci, bool live)

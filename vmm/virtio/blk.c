@@ -84,7 +84,9 @@ static void blk_finish(struct blk_req *req, uint8_t status)
 
 	*req->status = status;
 	/* The status counts if nothing before it was left out (2.7.8.2). */
-	virtio_push(vq, req->chain.head, put == req->in_len ? put + 1 : put);
+	/* blk_parse has cut it off the buffers. */
+	mem_written(vq->ring.mem, req->status, 1);
+	virtio_push(vq, &req->chain, put == req->in_len ? put + 1 : put);
 	blk_req_put(req);
 }
 

@@ -73,7 +73,7 @@ static void vcon_input(void *opaque, const uint8_t *buf, size_t len)
 	while (len && vcon_can_take(vcon)) {
 		n = iov_put(vcon->rx.iov + vcon->rx.nr_read, vcon->rx.nr_write,
 			    buf, len);
-		virtio_push(vq, vcon->rx.head, (uint32_t)n);
+		virtio_push(vq, &vcon->rx, (uint32_t)n);
 		vcon->have_rx = false;
 		buf += n;
 		len -= n;
@@ -113,7 +113,7 @@ static bool vcon_serve_tx(struct virtio_console *vcon)
 		if (vcon->tx_nr)
 			break;
 		vcon->have_tx = false;
-		virtio_push(vq, vcon->tx.head, 0);
+		virtio_push(vq, &vcon->tx, 0);
 	}
 	virtio_signal(vq);
 	return n == VIRTIO_BUDGET;

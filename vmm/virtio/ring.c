@@ -60,6 +60,12 @@ static uint16_t used_event(const struct ring *ring)
 			       __ATOMIC_RELAXED);
 }
 
+/* The pointer is kept, so the memory is told of each write. */
+static void used_written(const struct ring *ring)
+{
+	mem_written(ring->mem, ring->used, used_size(ring->at.num));
+}
+
 /* Asks for a notification with the next chain that the driver adds. */
 static void ring_want_notify(struct ring *ring)
 {
@@ -70,6 +76,7 @@ static void ring_want_notify(struct ring *ring)
 		__atomic_store_n(&ring->used->flags, 0, __ATOMIC_RELAXED);
 		ring->no_notify = false;
 	}
+	used_written(ring);
 	/* The wish before the second look at the index (2.7.13.4). */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
@@ -81,6 +88,7 @@ static void ring_no_notify(struct ring *ring)
 		return;
 	__atomic_store_n(&ring->used->flags, VRING_USED_F_NO_NOTIFY,
 			 __ATOMIC_RELAXED);
+	used_written(ring);
 	ring->no_notify = true;
 }
 
@@ -217,15 +225,28 @@ int ring_pop(struct ring *ring, struct ring_chain *chain)
 	return 1;
 }
 
-void ring_push(struct ring *ring, uint16_t head, uint32_t len)
+/* Buffers may have been filled long after ring_pop had their addresses. */
+static void chain_written(const struct ring *ring,
+			  const struct ring_chain *chain)
+{
+	const struct iovec *iov = chain->iov + chain->nr_read;
+	unsigned int i;
+
+	for (i = 0; i < chain->nr_write; i++)
+		mem_written(ring->mem, iov[i].iov_base, iov[i].iov_len);
+}
+
+void ring_push(struct ring *ring, const struct ring_chain *chain, uint32_t len)
 {
 	struct vring_used_elem *elem;
 
+	chain_written(ring, chain);
 	elem = &ring->used->ring[ring->next_used & (ring->at.num - 1)];
-	elem->id = head;
+	elem->id = chain->head;
 	elem->len = len;
 	ring->next_used++;
 	__atomic_store_n(&ring->used->idx, ring->next_used, __ATOMIC_RELEASE);
+	used_written(ring);
 }
 
 bool ring_should_signal(struct ring *ring)
@@ -236,9 +257,6 @@ bool ring_should_signal(struct ring *ring)
 	if (old == new)
 		return false;
 	ring->signalled = new;
-	/* The pointer is kept, so tell the memory that the ring was written. */
-	(void)mem_ptr(ring->mem, ring->at.used, used_size(ring->at.num),
-		      MEM_WRITE);
 	/* The used index before the look at the driver's wish (2.7.7.2). */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (ring->at.event_idx)

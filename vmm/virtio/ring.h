@@ -72,8 +72,11 @@ int ring_start(struct ring *ring, const struct mem *mem,
  */
 int ring_pop(struct ring *ring, struct ring_chain *chain);
 
-/* Gives a chain back, with the number of bytes written into its start. */
-void ring_push(struct ring *ring, uint16_t head, uint32_t len);
+/*
+ * Gives a chain back, as ring_pop gave it, with the number of bytes written
+ * into its start.
+ */
+void ring_push(struct ring *ring, const struct ring_chain *chain, uint32_t len);
 
 /* Whether the driver wants an interrupt for what was pushed since last time. */
 bool ring_should_signal(struct ring *ring);

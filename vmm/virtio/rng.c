@@ -90,7 +90,7 @@ static void rng_answer(struct virtio_rng *rng)
 	if (rng->waiting)
 		return;
 	iov_put(chain->iov + chain->nr_read, chain->nr_write, buf, len);
-	virtio_push(rng->vpci.vdev.queues, chain->head, (uint32_t)len);
+	virtio_push(rng->vpci.vdev.queues, chain, (uint32_t)len);
 }
 
 static bool rng_serve(struct virtio_dev *vdev, unsigned int index)

@@ -283,9 +283,10 @@ bool virtio_pop(struct virtio_queue *vq, struct ring_chain *chain)
 	return ret > 0;
 }
 
-void virtio_push(struct virtio_queue *vq, uint16_t head, uint32_t len)
+void virtio_push(struct virtio_queue *vq, const struct ring_chain *chain,
+		 uint32_t len)
 {
-	ring_push(&vq->ring, head, len);
+	ring_push(&vq->ring, chain, len);
 }
 
 void virtio_signal(struct virtio_queue *vq)

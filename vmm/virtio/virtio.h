@@ -147,7 +147,8 @@ bool virtio_is_live(const struct virtio_dev *vdev);
 bool virtio_has(const struct virtio_dev *vdev, unsigned int feature);
 /* True with the next chain; false if there is none or the ring is broken. */
 bool virtio_pop(struct virtio_queue *vq, struct ring_chain *chain);
-void virtio_push(struct virtio_queue *vq, uint16_t head, uint32_t len);
+void virtio_push(struct virtio_queue *vq, const struct ring_chain *chain,
+		 uint32_t len);
 /* Interrupts the driver if it wants that for what was pushed. */
 void virtio_signal(struct virtio_queue *vq);
 /* The driver broke the rules beyond what a reply could say. */
