@@ -237,6 +237,7 @@ struct dentry *vireo_files_root(struct vireo_version *version)
 
 	debugfs_create_file("version", 0444, root, version, &version_fops);
 	debugfs_create_file("exits", 0444, root, NULL, &exits_fops);
+	vireo_files_memory(root);
 	return root;
 }
 
@@ -270,6 +271,7 @@ struct dentry *vireo_files_vm(struct vireo_vm_stats *vm, struct dentry *root)
 	debugfs_create_file("exits", 0444, dir, vm, &vm_exits_fops);
 	debugfs_create_file("regions", 0444, dir, vm, &vm_regions_fops);
 	debugfs_create_file("latency", 0444, dir, vm, &vm_latency_fops);
+	vireo_files_vm_memory(vm, dir);
 	for (i = 0; i < vm->vcpus; i++)
 		make_vcpu(&vm->slots[i], dir);
 	return dir;

@@ -91,6 +91,10 @@ struct vireo_version {
 	const char *why;
 };
 
+/* memory.c */
+void vireo_files_memory(struct dentry *root);
+void vireo_files_vm_memory(struct vireo_vm_stats *vm, struct dentry *dir);
+
 /* files.c */
 struct dentry *vireo_files_root(struct vireo_version *version);
 struct dentry *vireo_files_vm(struct vireo_vm_stats *vm, struct dentry *root);

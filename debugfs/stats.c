@@ -345,6 +345,7 @@ int vireo_vm_stats_add(struct vireo_vm_stats *s)
 	mutex_init(&s->lock);
 	INIT_LIST_HEAD(&s->regions);
 	INIT_LIST_HEAD(&s->known);
+	INIT_LIST_HEAD(&s->maps);
 
 	mutex_lock(&vireo_stats_lock);
 	s->seq = vireo_stats_vm_seq++;

@@ -20,8 +20,10 @@
  *  vireo_stats_lock       mutex  (in stats.c) list of VMs, totals of those gone,
  *                                vireo_vcpu_stats.vm
  *   vireo_vm_stats.lock   mutex  a VM's lists, what is retired, bases
+ *  vireo_mem_list_lock    mutex  (in memory.c) list of memory objects
  *
- * Nothing but the allocator's locks nests inside them.
+ * Nothing but the allocator's locks and what vireo_mem_stats.look() takes nests
+ * inside them.
  */
 #ifndef _VIREO_STATS_H
 #define _VIREO_STATS_H
@@ -160,6 +162,7 @@ struct vireo_slot {
  * @lock: protects what follows, up to @hidden
  * @regions: list of vireo_region_stats
  * @known: list of vireo_vcpu_stats
+ * @maps: list of vireo_map_stats
  * @slots: @vcpus + 1 of them; owned
  * @user: what vCPUs that are known no more have counted
  * @added: regions added so far
@@ -176,6 +179,7 @@ struct vireo_vm_stats {
 	struct mutex lock;
 	struct list_head regions;
 	struct list_head known;
+	struct list_head maps;
 	struct vireo_slot *slots;
 	struct vireo_vcpu_page user;
 	u64 added;
@@ -186,6 +190,47 @@ struct vireo_vm_stats {
 	u64 seq;
 	const char *name;
 	struct dentry *dir;
+};
+
+/**
+ * struct vireo_mem_stats - the statistics of a memory object
+ * @dirtied: pages that became writable
+ * @copied: pages that its snapshots hold copies of
+ * @discarded: pages that were discarded
+ * @look: tells what it is made of
+ * @link: in the list of objects
+ * @name: borrowed from the object
+ * @pid: the process that created it
+ * @seq: its number since the module was loaded
+ */
+struct vireo_mem_stats {
+	atomic64_t dirtied;
+	atomic64_t copied;
+	atomic64_t discarded;
+	void (*look)(const struct vireo_mem_stats *s,
+		     struct vireo_mem_stat *stat);
+	struct list_head link;
+	const char *name;
+	int pid;
+	u64 seq;
+};
+
+/**
+ * struct vireo_map_stats - a range of a VM's memory
+ * @link: in vireo_vm_stats.maps; protected by vireo_vm_stats.lock
+ * @gpa: guest-physical address
+ * @len: bytes
+ * @offset: into the object
+ * @readonly: not to be written for the guest
+ * @mem: the object
+ */
+struct vireo_map_stats {
+	struct list_head link;
+	u64 gpa;
+	u64 len;
+	u64 offset;
+	bool readonly;
+	const struct vireo_mem_stats *mem;
 };
 
 /* Counting.  On the path of every exit: mind each instruction. */
@@ -319,6 +364,13 @@ void vireo_region_stats_del(struct vireo_vm_stats *vm,
 void vireo_vcpu_stats_add(struct vireo_vm_stats *vm,
 			  struct vireo_vcpu_stats *s);
 void vireo_vcpu_stats_del(struct vireo_vcpu_stats *s);
+
+/* Memory objects, and what VMs have of them. */
+
+void vireo_mem_stats_add(struct vireo_mem_stats *s);
+void vireo_mem_stats_del(struct vireo_mem_stats *s);
+void vireo_map_stats_add(struct vireo_vm_stats *vm, struct vireo_map_stats *s);
+void vireo_map_stats_del(struct vireo_vm_stats *vm, struct vireo_map_stats *s);
 
 /* VMs. */
 

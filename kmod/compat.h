@@ -6,7 +6,10 @@
 #define _VIREO_COMPAT_H
 
 #include <linux/eventfd.h>
+#include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/shmem_fs.h>
 #include <linux/version.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
@@ -58,6 +61,95 @@ static inline long vireo_pin_user_pages(unsigned long addr, unsigned long nr,
 	return pin_user_pages(addr, nr, flags, pages, NULL);
 #else
 	return pin_user_pages(addr, nr, flags, pages);
+#endif
+}
+
+/* 6.3 returns errors where there was NULL. */
+static inline struct folio *vireo_find_folio(struct address_space *mapping,
+					     pgoff_t index)
+{
+	struct folio *folio = filemap_get_folio(mapping, index);
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+	return folio;
+#else
+	return IS_ERR(folio) ? NULL : folio;
+#endif
+}
+
+/* 6.9 made it inline, for folios of any size. */
+static inline int vireo_folio_mapcount(struct folio *folio)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
+	long i, nr = folio_nr_pages(folio);
+	int whole, sum = 0;
+
+	for (i = 0; i < nr; i++)
+		sum += atomic_read(&folio_page(folio, i)->_mapcount) + 1;
+	if (nr == 1)
+		return sum;
+	/* Each page of one of a file counts mappings of the whole. */
+	whole = folio_entire_mapcount(folio);
+	return sum - whole * nr + whole;
+#else
+	return folio_mapcount(folio);
+#endif
+}
+
+/* 6.17 has files that prepare a mapping without seeing it. */
+static inline int vireo_vfs_mmap(struct file *file, struct vm_area_struct *vma)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+	return call_mmap(file, vma);
+#else
+	return vfs_mmap(file, vma);
+#endif
+}
+
+/* @mnt: NULL for that of shared memory. */
+static inline struct file *vireo_shmem_file_setup(struct vfsmount *mnt,
+						  const char *name, loff_t size)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
+	const unsigned long flags = VM_NORESERVE;
+#else
+	const vma_flags_t flags = mk_vma_flags(VMA_NORESERVE_BIT);
+#endif
+
+	if (mnt)
+		return shmem_file_setup_with_mnt(mnt, name, size, flags);
+	return shmem_file_setup(name, size, flags);
+}
+
+static inline bool vireo_has_huge_pages(void)
+{
+	return IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) &&
+	       has_transparent_hugepage();
+}
+
+/*
+ * Takes the write permission from all page table entries of a range that are
+ * not huge, and tells KVM and its like.  Entries that stay dirty would get it
+ * back from NUMA balancing since 6.3, so they are cleaned, and noted in @bitmap
+ * as the kernel wants it; shmem keeps that its folios are dirty elsewhere.
+ */
+static inline void vireo_write_protect(struct address_space *mapping,
+				       pgoff_t first, pgoff_t nr,
+				       unsigned long *bitmap)
+{
+#ifdef CONFIG_MAPPING_DIRTY_HELPERS
+	wp_shared_mapping_range(mapping, first, nr);
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	{
+		pgoff_t start = 0, end = 0;
+
+		clean_record_shared_mapping_range(mapping, first, nr, 0, bitmap,
+						  &start, &end);
+	}
+#endif
+#else
+	unmap_mapping_range(mapping, (loff_t)first << PAGE_SHIFT,
+			    (loff_t)nr << PAGE_SHIFT, 0);
 #endif
 }
 

@@ -12,6 +12,7 @@
 #include <linux/uaccess.h>
 
 #include "compat.h"
+#include "mem.h"
 #include "vireo.h"
 
 static char *exit_path = "auto";
@@ -111,7 +112,8 @@ static long vireo_info(void *unused, union vireo_arg *arg, void __user *uarg)
 		.caps = VIREO_CAP_RULE_SHADOW | VIREO_CAP_RULE_CONST |
 			VIREO_CAP_RULE_POST | VIREO_CAP_RULE_EVENT |
 			VIREO_CAP_RULE_INDEXED | VIREO_CAP_RULE_CLOCK |
-			VIREO_CAP_RULE_CLEAR | VIREO_CAP_STATS | VIREO_CAP_VCPU,
+			VIREO_CAP_RULE_CLEAR | VIREO_CAP_STATS |
+			VIREO_CAP_VCPU | VIREO_CAP_MEM,
 		.max_regions = VIREO_MAX_REGIONS,
 		.max_rules = VIREO_MAX_RULES,
 		.max_ring = VIREO_MAX_RING,
@@ -128,6 +130,8 @@ static long vireo_info(void *unused, union vireo_arg *arg, void __user *uarg)
 static const struct vireo_ioctl vireo_dev_ioctls[] = {
 	VIREO_IOCTL(VIREO_INFO, vireo_info, struct vireo_info, why),
 	VIREO_IOCTL(VIREO_VM_CREATE, vireo_vm_create, struct vireo_vm_create,
+		    name),
+	VIREO_IOCTL(VIREO_MEM_CREATE, vireo_mem_create, struct vireo_mem_create,
 		    name),
 };
 

@@ -16,6 +16,8 @@
  *  3 kvm->slots_lock         mutex     KVM's; the bus arrays and
  *                                      vireo_bus_dev.attached
  *  4 those of debugfs/stats.h
+ *    vireo_vm.maps_lock      rwsem     what guest memory is; those of mem.h nest
+ *                                      inside, and user memory is not touched
  *  5 vireo_vm.regions' lock  spinlock  from id to region; a lookup takes its
  *                                      reference under it
  *  6 vireo_region.ring_lock  spinlock  the producer side of the POST ring
@@ -34,6 +36,7 @@
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/rwsem.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/xarray.h>
@@ -64,6 +67,9 @@ struct vireo_table;
  * @table: run entry: the regions on each bus, by address; read under RCU,
  *         written under @lock
  * @vcpus: struct vireo_vcpu.link; protected by @lock
+ * @maps: struct vireo_map.link, by address; protected by @maps_lock
+ * @maps_lock: protects @maps and @nr_maps
+ * @nr_maps: in @maps
  * @kref: held by the VM file descriptor and by each vCPU, which needs the
  *        memory and finds no region once that descriptor is closed
  * @stats: statistics
@@ -76,6 +82,9 @@ struct vireo_vm {
 	struct xarray regions;
 	struct vireo_table __rcu *table[2];
 	struct list_head vcpus;
+	struct list_head maps;
+	struct rw_semaphore maps_lock;
+	unsigned int nr_maps;
 	struct kref kref;
 	struct vireo_vm_stats stats;
 	char name[32];
@@ -167,6 +176,14 @@ union vireo_arg {
 	struct vireo_io_id io_id;
 	struct vireo_vcpu_create vcpu_create;
 	struct vireo_stats stats;
+	struct vireo_mem_create mem_create;
+	struct vireo_mem_stat mem_stat;
+	struct vireo_mem_range mem_range;
+	struct vireo_dirty_log dirty_log;
+	struct vireo_dirty_fetch dirty_fetch;
+	struct vireo_mem_snapshot mem_snapshot;
+	struct vireo_snapshot_stat snapshot_stat;
+	struct vireo_mem_map mem_map;
 };
 
 /**

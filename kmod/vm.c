@@ -18,6 +18,7 @@
 #include <linux/slab.h>
 
 #include "compat.h"
+#include "mem.h"
 #include "table.h"
 
 #define VIREO_AREA_PGSHIFT (ilog2(VIREO_IO_AREA_STRIDE) - PAGE_SHIFT)
@@ -71,6 +72,10 @@ static const struct vireo_ioctl vireo_vm_ioctls[] = {
 	VIREO_IOCTL(VIREO_VCPU_CREATE, vireo_vcpu_create,
 		    struct vireo_vcpu_create, run),
 	VIREO_IOCTL(VIREO_STATS, vireo_vm_stats, struct vireo_stats, reserved),
+	VIREO_IOCTL(VIREO_MEM_MAP, vireo_mem_map, struct vireo_mem_map,
+		    reserved),
+	VIREO_IOCTL(VIREO_MEM_UNMAP, vireo_mem_unmap, struct vireo_mem_map,
+		    reserved),
 };
 
 static long vireo_vm_ioctl(struct file *file, unsigned int cmd,
@@ -83,6 +88,31 @@ static long vireo_vm_ioctl(struct file *file, unsigned int cmd,
 
 	return vireo_do_ioctl(vireo_vm_ioctls, ARRAY_SIZE(vireo_vm_ioctls), vm,
 			      cmd, uaddr);
+}
+
+/* The file's position is a guest-physical address. */
+static ssize_t vireo_vm_rw(struct kiocb *iocb, struct iov_iter *iter,
+			   bool write)
+{
+	struct vireo_vm *vm = iocb->ki_filp->private_data;
+	ssize_t n;
+
+	if (!vireo_kvm_is_ours(vm->kvm_file))
+		return -EPERM;
+	n = vireo_mem_map_rw(vm, iocb->ki_pos, iter, write);
+	if (n > 0)
+		iocb->ki_pos += n;
+	return n;
+}
+
+static ssize_t vireo_vm_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	return vireo_vm_rw(iocb, to, false);
+}
+
+static ssize_t vireo_vm_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	return vireo_vm_rw(iocb, from, true);
 }
 
 /* Under mmap_lock: see the order of locks in vireo.h. */
@@ -146,6 +176,7 @@ static int vireo_vm_release(struct inode *inode, struct file *file)
 	struct vireo_vm *vm = file->private_data;
 
 	vireo_io_del_all(vm);
+	vireo_mem_unmap_all(vm);
 	vireo_vm_stats_del(&vm->stats);
 	vireo_vm_put(vm);
 	return 0;
@@ -153,6 +184,8 @@ static int vireo_vm_release(struct inode *inode, struct file *file)
 
 static const struct file_operations vireo_vm_fops = {
 	.owner = THIS_MODULE,
+	.read_iter = vireo_vm_read_iter,
+	.write_iter = vireo_vm_write_iter,
 	.unlocked_ioctl = vireo_vm_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = vireo_vm_mmap,
@@ -178,6 +211,7 @@ long vireo_vm_create(void *unused, union vireo_arg *arg, void __user *uarg)
 {
 	const struct vireo_vm_create *create = &arg->vm_create;
 	struct vireo_vm *vm;
+	struct file *file;
 	int ret;
 
 	if (create->flags || create->reserved || create->reserved2 ||
@@ -191,6 +225,7 @@ long vireo_vm_create(void *unused, union vireo_arg *arg, void __user *uarg)
 	mutex_init(&vm->lock);
 	xa_init_flags(&vm->regions, XA_FLAGS_ALLOC);
 	INIT_LIST_HEAD(&vm->vcpus);
+	vireo_mem_map_init(vm);
 	kref_init(&vm->kref);
 	strscpy(vm->name, create->name, sizeof(vm->name));
 
@@ -222,11 +257,17 @@ long vireo_vm_create(void *unused, union vireo_arg *arg, void __user *uarg)
 	if (ret)
 		goto err_area;
 
-	/* Publishes: another thread may close it before this returns. */
-	ret = anon_inode_getfd("[vireo-vm]", &vireo_vm_fops, vm,
-			       O_RDWR | O_CLOEXEC);
+	ret = get_unused_fd_flags(O_RDWR | O_CLOEXEC);
 	if (ret < 0)
 		goto err_stats;
+	file = anon_inode_getfile("[vireo-vm]", &vireo_vm_fops, vm, O_RDWR);
+	if (IS_ERR(file)) {
+		put_unused_fd(ret);
+		ret = PTR_ERR(file);
+		goto err_stats;
+	}
+	file->f_mode |= FMODE_PREAD | FMODE_PWRITE;
+	fd_install(ret, file);
 	return ret;
 
 err_stats:

@@ -533,7 +533,7 @@ struct vireo_stats_desc {
 
 #define VIREO_MEM_PAGE_SIZE 4096
 #define VIREO_MEM_HUGE_SIZE (2ULL << 20)
-#define VIREO_MAX_MEM (1ULL << 44)
+#define VIREO_MAX_MEM (1ULL << 43)
 
 /* Flags of VIREO_MEM_CREATE. */
 #define VIREO_MEM_HUGE (1U << 0)
@@ -653,12 +653,15 @@ struct vireo_dirty_log {
  *        since it is a huge page that was written somewhere; its pages are set
  *        in @bitmap, too
  * @pages: out: bits set in @bitmap
+ * @done: out: bytes from @start on that are done, also if the call fails: the
+ *        log has what it had of the rest
  *
  * A write that ended before the call is in what it gives.  One that comes after
  * is in what the next call gives; one that happens meanwhile is in either.
- * A failed call leaves the log with what it had.
+ * A page that was only looked at is not in it, but for one that the kernel
+ * happened to hold when it was last fetched, having been written then.
  *
- * Errors: EINVAL, EFAULT.
+ * Errors: EINVAL, EFAULT, EINTR, ENOMEM.
  */
 struct vireo_dirty_fetch {
 	__u32 size;
@@ -668,6 +671,7 @@ struct vireo_dirty_fetch {
 	__u64 bitmap;
 	__u64 huge;
 	__u64 pages;
+	__u64 done;
 };
 
 /**
