@@ -168,13 +168,12 @@ static unsigned long vireo_mem_get_unmapped_area(struct file *file,
  */
 struct page *vireo_mem_page(struct vireo_mem *mem, pgoff_t index, bool write)
 {
+	gfp_t gfp = mapping_gfp_mask(mem->mapping);
 	struct folio *folio;
 	struct page *page;
 
 	for (;;) {
-		page = shmem_read_mapping_page_gfp(mem->mapping, index,
-						   mapping_gfp_mask(
-							   mem->mapping));
+		page = shmem_read_mapping_page_gfp(mem->mapping, index, gfp);
 		if (IS_ERR(page) || !write)
 			return page;
 

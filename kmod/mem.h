@@ -145,9 +145,10 @@ struct vireo_snapshot {
  */
 static inline unsigned long *vireo_mem_bitmap(const struct vireo_mem *mem)
 {
-	return kvcalloc(BITS_TO_LONGS(
-				round_up(mem->nr_pages, VIREO_HUGE_PAGES)),
-			sizeof(unsigned long), GFP_KERNEL_ACCOUNT);
+	pgoff_t bits = round_up(mem->nr_pages, VIREO_HUGE_PAGES);
+
+	return kvcalloc(BITS_TO_LONGS(bits), sizeof(unsigned long),
+			GFP_KERNEL_ACCOUNT);
 }
 
 /* mem.c */

@@ -517,7 +517,8 @@ long vireo_mem_snapshot(void *object, union vireo_arg *arg, void __user *uarg)
 	}
 	file->f_mode |= FMODE_LSEEK | FMODE_PREAD;
 
-	ret = fd = get_unused_fd_flags(O_CLOEXEC);
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	ret = fd;
 	if (fd < 0)
 		goto out_fput;
 	ret = arm(mem, s, &lent, &out);

@@ -126,64 +126,136 @@ static pgoff_t next_open(const struct vireo_mem *mem, pgoff_t from, pgoff_t end)
 	return from < end ? find_next_bit(mem->open, end, from) : end;
 }
 
+/* Locks what @xas has come to, if nobody else has it locked. */
+static bool try_lock(struct vireo_mem *mem, struct xa_state *xas,
+		     struct folio *folio)
+{
+	if (!folio_try_get(folio))
+		return false;
+	if (likely(folio == xas_reload(xas) && folio_trylock(folio))) {
+		if (likely(folio->mapping == mem->mapping))
+			return true;
+		folio_unlock(folio);
+	}
+	folio_put(folio);
+	return false;
+}
+
 /*
  * Locks the folios of open pages from *@from on, until @batch is full or there
- * are no more nearby, and sets *@from behind them.
+ * are no more nearby, and sets *@from to where it got: no other page before that
+ * is open and in memory.
  */
 static unsigned int lock_batch(struct vireo_mem *mem, pgoff_t *from,
 			       pgoff_t end, struct folio **batch)
 {
-	pgoff_t at = next_open(mem, *from, end);
+	XA_STATE(xas, &mem->mapping->i_pages, next_open(mem, *from, end));
+	struct folio *folio;
 	unsigned int n = 0;
-	pgoff_t next;
+	pgoff_t open = end;
 
-	for (next = at; next < end && n < CLOSE_BATCH;
-	     next = next_open(mem, at, end)) {
-		struct folio *folio;
+	rcu_read_lock();
+	xas_for_each(&xas, folio, end - 1)
+	{
+		pgoff_t index = xas.xa_index;
 
-		if (n && next - at > CLOSE_GAP)
-			break;
-		folio = vireo_mem_lock_folio(mem, next);
-		if (folio)
-			batch[n++] = folio;
-		else
-			/* Swapped out or discarded: nothing maps it. */
-			clear_bit(next, mem->open);
-		at = folio ? folio->index + folio_nr_pages(folio) : next + 1;
+		if (xas_retry(&xas, folio) || xa_is_value(folio))
+			continue;
+		open = next_open(mem, index, end);
+		if (n == CLOSE_BATCH || open == end ||
+		    (n && open - index > CLOSE_GAP))
+			goto out;
+		if (open >= index + folio_nr_pages(folio)) {
+			xas_set(&xas, open);
+			continue;
+		}
+		if (!try_lock(mem, &xas, folio)) {
+			if (n)
+				goto out;
+			rcu_read_unlock();
+			folio = vireo_mem_lock_folio(mem, index);
+			if (folio)
+				batch[n++] = folio;
+			*from = folio ? folio->index + folio_nr_pages(folio) :
+					index + 1;
+			return n;
+		}
+		batch[n++] = folio;
 	}
-	*from = max(at, min(next, end));
+	open = end;
+out:
+	rcu_read_unlock();
+	*from = open;
 	return n;
 }
 
-static pgoff_t close_batch(struct vireo_mem *mem, struct folio **batch,
-			   unsigned int n, vireo_held_fn held, void *tracker)
+static pgoff_t count_open(const struct vireo_mem *mem, pgoff_t first,
+			  pgoff_t nr)
 {
-	const struct folio *last = batch[n - 1];
-	pgoff_t first = batch[0]->index;
-	pgoff_t nr = last->index + folio_nr_pages((struct folio *)last) - first;
-	pgoff_t closed = 0;
-	unsigned int i;
+	pgoff_t i, n = 0;
+
+	for (i = first; i < first + nr; i++)
+		n += test_bit(i, mem->open);
+	return n;
+}
+
+/* Marks a folio of a batch that somebody holds. */
+#define HELD 1UL
+
+static struct folio *mark_held(struct folio *folio)
+{
+	return (struct folio *)((unsigned long)folio | HELD);
+}
+
+static bool test_held(struct folio **folio)
+{
+	bool held = (unsigned long)*folio & HELD;
+
+	*folio = (struct folio *)((unsigned long)*folio & ~HELD);
+	return held;
+}
+
+/*
+ * Closes what is in the batch, which is what is in memory of [from, to).
+ * Return: pages that were open.
+ */
+static pgoff_t close_batch(struct vireo_mem *mem, struct folio **batch,
+			   unsigned int n, pgoff_t from, pgoff_t to,
+			   vireo_held_fn held, void *tracker)
+{
+	pgoff_t i, first = batch[0]->index, closed = 0;
+	struct folio *last = batch[n - 1];
+	unsigned int k;
 
 	/* The walk below passes over huge entries. */
-	for (i = 0; i < n; i++)
-		if (folio_test_large(batch[i]))
-			folio_mkclean(batch[i]);
-	vireo_write_protect(mem->mapping, first, min(nr, mem->nr_pages - first),
+	for (k = 0; k < n; k++)
+		if (folio_test_large(batch[k]))
+			folio_mkclean(batch[k]);
+	vireo_write_protect(mem->mapping, first,
+			    last->index + folio_nr_pages(last) - first,
 			    mem->open);
 
-	for (i = 0; i < n; i++) {
-		struct folio *folio = batch[i];
-		pgoff_t p, end = folio->index + folio_nr_pages(folio);
-		bool is = is_held(folio);
+	for (k = 0; k < n; k++) {
+		struct folio *folio = batch[k];
 
-		for (p = next_open(mem, folio->index, end); p < end;
-		     p = next_open(mem, p + 1, end)) {
+		if (folio_test_large(folio))
+			closed += count_open(mem, folio->index,
+					     folio_nr_pages(folio));
+		else
 			closed++;
-			if (is)
-				held(tracker, p,
-				     folio_page(folio, p - folio->index));
-			else
-				clear_bit(p, mem->open);
+		if (unlikely(is_held(folio)))
+			batch[k] = mark_held(folio);
+	}
+	/* What is open and not in memory is mapped nowhere. */
+	bitmap_clear(mem->open, from, to - from);
+	for (k = 0; k < n; k++) {
+		bool is = test_held(&batch[k]);
+		struct folio *folio = batch[k];
+		pgoff_t nr = is ? folio_nr_pages(folio) : 0;
+
+		for (i = 0; i < nr; i++) {
+			held(tracker, folio->index + i, folio_page(folio, i));
+			set_bit(folio->index + i, mem->open);
 		}
 		folio_unlock(folio);
 		folio_put(folio);
@@ -194,12 +266,12 @@ static pgoff_t close_batch(struct vireo_mem *mem, struct folio **batch,
 /**
  * vireo_mem_close() - take back the permission to write
  * @mem: the object; the caller holds its gate for writing
- * @first: first page
- * @end: behind the last
+ * @first: first page; of a huge page, as is @end
+ * @end: behind the last, or the end of the object
  * @held: called for each page that somebody else holds, and that stays open
  * @tracker: for it
  *
- * Return: pages that were open, or -ENOMEM: then some may be closed.
+ * Return: pages that were open, or -ENOMEM: then none was closed.
  */
 long vireo_mem_close(struct vireo_mem *mem, pgoff_t first, pgoff_t end,
 		     vireo_held_fn held, void *tracker)
@@ -207,6 +279,7 @@ long vireo_mem_close(struct vireo_mem *mem, pgoff_t first, pgoff_t end,
 	struct folio **batch;
 	long closed = 0;
 	unsigned int n;
+	pgoff_t to;
 
 	lockdep_assert_held_write(&mem->gate);
 
@@ -215,10 +288,13 @@ long vireo_mem_close(struct vireo_mem *mem, pgoff_t first, pgoff_t end,
 	batch = kvmalloc_array(CLOSE_BATCH, sizeof(*batch), GFP_KERNEL);
 	if (!batch)
 		return -ENOMEM;
-	while (first < end) {
-		n = lock_batch(mem, &first, end, batch);
+	for (to = first; first < end; first = to) {
+		n = lock_batch(mem, &to, end, batch);
 		if (n)
-			closed += close_batch(mem, batch, n, held, tracker);
+			closed += close_batch(mem, batch, n, first, to, held,
+					      tracker);
+		else
+			bitmap_clear(mem->open, first, to - first);
 		cond_resched();
 	}
 	kvfree(batch);
