@@ -499,7 +499,7 @@ long vireo_mem_snapshot(void *object, union vireo_arg *arg, void __user *uarg)
 	unsigned long *lent;
 	int fd, ret = -ENOMEM;
 
-	if (in->flags || in->arm_ns || in->armed)
+	if (in->flags)
 		return -EINVAL;
 
 	lent = vireo_mem_bitmap(mem);
