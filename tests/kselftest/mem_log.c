@@ -296,8 +296,8 @@ TEST_F(mem_log, fetches_ranges)
 	EXPECT_TRUE(dirty_page(&d, 522));
 	EXPECT_EQ(d.map[PAGES / 64], ~0ULL);
 	ASSERT_EQ(log_fetch(log, &d, BYTES - HUGE, HUGE, 0), 0);
-	EXPECT_EQ(d.pages, 170);
-	EXPECT_EQ(log_take(log, &d, BYTES), (PAGES + 2) / 3 - 3 - 170);
+	EXPECT_EQ(d.pages, 171);
+	EXPECT_EQ(log_take(log, &d, BYTES), (PAGES + 2) / 3 - 3 - 171);
 	EXPECT_EQ(log_take(log, &d, BYTES), 0);
 	close(log);
 }
@@ -319,39 +319,63 @@ TEST_F(mem_log, peeks)
 	close(log);
 }
 
-/* The bitmap ends where nothing is mapped: what was taken is given back. */
+/* The bitmap ends where nothing is mapped: what was not given is still there. */
 TEST_F(mem_log, fault_loses_nothing)
 {
 	const size_t bytes = 256UL << 20;
 	int mem = mem_create(self->dev, bytes, 0), log;
 	uint8_t *p = mem_map(mem, bytes), *at;
-	struct vireo_dirty_fetch f = { .size = sizeof(f), .len = bytes };
-	size_t i;
+	struct vireo_dirty_fetch f = { .size = sizeof(f) };
+	size_t i, room;
 
 	ASSERT_NE(p, NULL);
 	log = mem_log(mem);
 	ASSERT_GE(log, 0);
 	for (i = 0; i < bytes; i += HUGE)
 		p[i + PAGE] = 1;
-	/* 8 KiB of bitmap, of which each half may be missing. */
-	at = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE,
+	/* 8 KiB of bitmap, of which the end cannot be written. */
+	at = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE,
 		  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	for (i = 0; i < 3; i++) {
-		munmap(at + 2 * PAGE, PAGE);
-		f.bitmap = (uintptr_t)at + (i + 1) * PAGE - 8;
-		EXPECT_EQ(IOCTL(log, VIREO_DIRTY_FETCH, &f), -EFAULT);
+	ASSERT_EQ(mprotect(at + 3 * PAGE, PAGE, PROT_READ), 0);
+	settle();
+	for (room = 8; room < 2 * PAGE; room += 712) {
+		f.bitmap = (uintptr_t)at + 3 * PAGE - room;
+		f.start = 0;
+		f.len = bytes;
+		memset(at, 0, 3 * PAGE);
+		ASSERT_EQ(IOCTL(log, VIREO_DIRTY_FETCH, &f), -EFAULT);
+		ASSERT_LE(f.done, room * 8 * PAGE);
+		EXPECT_EQ(f.done % HUGE, 0);
+		EXPECT_EQ(f.pages, f.done / HUGE);
+		for (i = 0; i < f.done / HUGE; i++)
+			EXPECT_EQ(((uint64_t *)(at + 3 * PAGE - room))[i * 8],
+				  2);
+		/* What was given is gone, the rest is not. */
+		f.start = f.done;
+		f.len = bytes - f.done;
+		f.bitmap = (uintptr_t)at;
+		f.flags = VIREO_DIRTY_PEEK;
+		ASSERT_EQ(IOCTL(log, VIREO_DIRTY_FETCH, &f), 0);
+		EXPECT_EQ(f.pages, f.len / HUGE);
+		for (i = 0; i < f.len / HUGE; i++)
+			EXPECT_EQ(((uint64_t *)at)[i * 8], 2);
+		f.flags = 0;
+		ASSERT_EQ(IOCTL(log, VIREO_DIRTY_FETCH, &f), 0);
+		for (i = 0; i < bytes; i += HUGE)
+			p[i + PAGE]++;
+		settle();
 	}
-	EXPECT_EQ(mprotect(at + PAGE, PAGE, PROT_READ), 0);
-	f.bitmap = (uintptr_t)at;
+	/* Where the other bitmap cannot be written. */
+	f = (struct vireo_dirty_fetch){
+		.size = sizeof(f), .len = bytes, .bitmap = (uintptr_t)at,
+		.huge = 16,
+	};
 	EXPECT_EQ(IOCTL(log, VIREO_DIRTY_FETCH, &f), -EFAULT);
-	EXPECT_EQ(mprotect(at + PAGE, PAGE, PROT_READ | PROT_WRITE), 0);
-	f.huge = 16;
-	EXPECT_EQ(IOCTL(log, VIREO_DIRTY_FETCH, &f), -EFAULT);
+	f.start = f.done;
+	f.len -= f.done;
 	f.huge = 0;
 	ASSERT_EQ(IOCTL(log, VIREO_DIRTY_FETCH, &f), 0);
-	EXPECT_EQ(f.pages, bytes / HUGE);
-	for (i = 0; i < bytes / HUGE; i++)
-		EXPECT_EQ(((uint64_t *)at)[i * 8], 2);
+	EXPECT_EQ(f.pages, f.len / HUGE);
 	munmap(p, bytes);
 	close(log);
 	close(mem);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -99,6 +100,14 @@ int mem_tell(int vm, int mem, uint64_t gpa, uint64_t len, uint32_t flags)
 
 /* ---- logs ---------------------------------------------------------------- */
 
+void settle(void)
+{
+	unsigned long nodes = 1;
+
+	/* From node 0 to node 0: nothing moves. */
+	syscall(SYS_migrate_pages, 0, 64UL, &nodes, &nodes);
+}
+
 int log_fetch(int log, struct dirty *d, uint64_t start, uint64_t len,
 	      uint32_t flags)
 {
@@ -130,6 +139,7 @@ bool log_is(int log, uint64_t bytes, const int *pages)
 	const int *p;
 	long ret;
 
+	settle();
 	ret = log_take(log, d, bytes);
 	if (ret < 0) {
 		fprintf(stderr, "# fetch: %s\n", strerror(-ret));

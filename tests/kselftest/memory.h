@@ -57,12 +57,17 @@ static inline bool dirty_huge(const struct dirty *d, size_t page)
 	return d->huge[page / 64] >> (page % 64) & 1;
 }
 
+/*
+ * The kernel holds pages in passing, in batches for the lists of reclaim, which
+ * cannot be told from I/O: this empties the batches.
+ */
+void settle(void);
 int log_fetch(int log, struct dirty *d, uint64_t start, uint64_t len,
 	      uint32_t flags);
 /* All of an object of so many bytes: pages that were dirty, or -errno. */
 long log_take(int log, struct dirty *d, uint64_t bytes);
 /*
- * Takes all; whether it is exactly these pages, ended by -1; what is else is
+ * Settles and takes all; whether it is exactly these pages, ended by -1; what is else is
  * printed.
  */
 bool log_is(int log, uint64_t bytes, const int *pages);
