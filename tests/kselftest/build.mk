@@ -14,7 +14,7 @@ KSELFTEST_NAMES := info vm_create io serve registers conform vcpu run_loop \
 	mem_snapshot mem_instant stress failslab
 KSELFTESTS := $(KSELFTEST_NAMES:%=$(KSELFTEST_OUT)/%)
 # Measures, tests nothing.
-KSELFTEST_TOOLS := $(KSELFTEST_OUT)/cost
+KSELFTEST_TOOLS := $(KSELFTEST_OUT)/cost $(KSELFTEST_OUT)/cost_memory
 KSELFTEST_LIB := $(KSELFTEST_OUT)/common.o $(KSELFTEST_OUT)/guest.o \
 	$(KSELFTEST_OUT)/memory.o $(KSELFTEST_OUT)/disk.o
 

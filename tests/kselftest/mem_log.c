@@ -543,6 +543,27 @@ static void copy_reported(int log, uint8_t *copy, const uint8_t *from)
 			memcpy(copy + i * PAGE, from + i * PAGE, PAGE);
 }
 
+/* How many differ; the first is shown. */
+static int compare_pages(int log, const uint8_t *copy, const uint8_t *p)
+{
+	const uint64_t *a, *b;
+	int wrong = 0;
+
+	for (size_t n = 0; n < SMALL_PAGES; n++) {
+		if (!memcmp(copy + n * PAGE, p + n * PAGE, PAGE))
+			continue;
+		a = (const uint64_t *)(copy + n * PAGE);
+		b = (const uint64_t *)(p + n * PAGE);
+		if (!wrong++)
+			for (int w = 0; w < WRITERS; w++)
+				fprintf(stderr,
+					"# log %d, page %zu, writer %d: %llu, reported %llu\n",
+					log, n, w, (unsigned long long)b[w],
+					(unsigned long long)a[w]);
+	}
+	return wrong;
+}
+
 static int compare_under_writers(struct writers *a, int dev, uint32_t flags)
 {
 	const size_t bytes = SMALL_PAGES * PAGE;
@@ -579,9 +600,7 @@ static int compare_under_writers(struct writers *a, int dev, uint32_t flags)
 		pthread_join(thread[i], NULL);
 	for (i = 0; i < 2; i++) {
 		copy_reported(log[i], copy[i], p);
-		for (size_t n = 0; n < SMALL_PAGES; n++)
-			wrong += !!memcmp(copy[i] + n * PAGE, p + n * PAGE,
-					  PAGE);
+		wrong += compare_pages(i, copy[i], p);
 		free(copy[i]);
 		close(log[i]);
 	}
