@@ -370,6 +370,54 @@ TEST_F_TIMEOUT(mem_io, held_when_discarded, 60)
 	slow_close(&d);
 }
 
+/*
+ * While a disk holds a page of a huge page, the others of it are as safe as
+ * ever: taking a log lets nobody write them unseen.
+ */
+TEST_F_TIMEOUT(mem_io, held_huge_page, 60)
+{
+	int huge = mem_create(self->dev, HUGE, VIREO_MEM_HUGE), log, other, s;
+	uint8_t *old = self->p, *p, buf[PAGE];
+	struct slow_disk d;
+	struct request r;
+	pthread_t thread;
+	struct dirty dirty;
+
+	ASSERT_EQ(mem_prefault(huge, 0, HUGE), 0);
+	if (mem_stat(huge).huge != HUGE)
+		SKIP(return, "no huge pages to be had");
+	/* Half of it is mapped, so by small pages. */
+	p = mem_map(huge, HUGE / 2);
+	for (int i = 0; i < 256; i++)
+		page_fill(p + i * PAGE, i, 1);
+	log = mem_log(huge);
+	other = mem_log(huge);
+	s = mem_snapshot(huge, 0);
+	ASSERT_GE(s, 0);
+	for (int i = 0; i < 256; i++)
+		(void)*(volatile uint8_t *)(p + i * PAGE);
+	self->p = p;
+	HOLD(d, r, thread, 3, 1);
+	self->p = old;
+	ASSERT_GE(log_take(log, &dirty, HUGE), 1);
+	EXPECT_TRUE(dirty_page(&dirty, 3));
+	page_fill(p + 100 * PAGE, 100, 2);
+	LET_GO(d, r, thread, 1);
+	ASSERT_EQ(pread(s, buf, PAGE, 100 * PAGE), PAGE);
+	EXPECT_TRUE(page_is(buf, 100, 1));
+	ASSERT_GE(log_take(other, &dirty, HUGE), 1);
+	EXPECT_TRUE(dirty_page(&dirty, 3));
+	EXPECT_TRUE(dirty_page(&dirty, 100));
+	ASSERT_GE(log_take(log, &dirty, HUGE), 1);
+	EXPECT_TRUE(dirty_page(&dirty, 100));
+	slow_close(&d);
+	close(s);
+	close(other);
+	close(log);
+	munmap(p, HUGE / 2);
+	close(huge);
+}
+
 /* ---- back doors ---------------------------------------------------------- */
 
 /* The file below, which a privileged process gets at by /proc. */
