@@ -331,23 +331,24 @@ static void on_signal(int sig)
 
 /* A signal that comes each so often ends a long call, which then goes on. */
 #define INTERRUPTED(cmd, mem, bytes) do {				\
-	struct vireo_mem_range r_ = { .size = sizeof(r_), .len = bytes }; \
+	struct vireo_mem_range range_ = {				\
+		.size = sizeof(range_), .len = bytes };			\
 	struct itimerval t_ = { { 0, 4000 }, { 0, 4000 } };		\
 	int times_ = 0, ret_;						\
 	sigaction(SIGALRM, &(struct sigaction){				\
 		.sa_handler = on_signal }, NULL);			\
 	setitimer(ITIMER_REAL, &t_, NULL);				\
-	while (r_.len) {						\
-		r_.done = -1;						\
-		ret_ = IOCTL(mem, cmd, &r_);				\
+	while (range_.len) {						\
+		range_.done = -1;						\
+		ret_ = IOCTL(mem, cmd, &range_);				\
 		times_ += ret_ == -EINTR;				\
 		if (ret_ && ret_ != -EINTR)				\
 			break;						\
-		ASSERT_LE(r_.done, r_.len);				\
-		EXPECT_EQ(r_.done % PAGE, 0);				\
-		EXPECT_EQ(!ret_, r_.done == r_.len);			\
-		r_.start += r_.done;					\
-		r_.len -= r_.done;					\
+		ASSERT_LE(range_.done, range_.len);				\
+		EXPECT_EQ(range_.done % PAGE, 0);				\
+		EXPECT_EQ(!ret_, range_.done == range_.len);			\
+		range_.start += range_.done;					\
+		range_.len -= range_.done;					\
 	}								\
 	setitimer(ITIMER_REAL, &(struct itimerval){}, NULL);		\
 	EXPECT_EQ(ret_, 0);						\
