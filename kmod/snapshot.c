@@ -123,9 +123,9 @@ void vireo_snapshot_keep(struct vireo_snapshot *s, pgoff_t index,
 		fail(s, ret);
 }
 
+/* Nothing yet: see keep_held(). */
 static void snapshot_held(void *tracker, pgoff_t index, struct page *page)
 {
-	vireo_snapshot_keep(tracker, index, page);
 }
 
 /* What is kept of a page, with a reference if it is a copy; NULL: nothing. */
@@ -452,7 +452,31 @@ static struct vireo_snapshot *make_snapshot(struct file *mem_file, u64 limit)
 	return s;
 }
 
-/* The instant.  Pages that somebody holds are copied here. */
+/*
+ * What is open still is held by somebody, who may be done with it before
+ * others were closed, and have told.  So it is copied last of all: what is seen
+ * then is no older than what anybody could write elsewhere.
+ */
+static void keep_held(struct vireo_mem *mem, struct vireo_snapshot *s)
+{
+	pgoff_t i;
+
+	for_each_set_bit(i, mem->open, mem->nr_pages) {
+		struct folio *folio = vireo_mem_lock_folio(mem, i);
+
+		if (!folio) {
+			/* Swapped out meanwhile: it is held no more. */
+			clear_bit(i, mem->open);
+			continue;
+		}
+		vireo_snapshot_keep(s, i, folio_page(folio, i - folio->index));
+		folio_unlock(folio);
+		folio_put(folio);
+		cond_resched();
+	}
+}
+
+/* The instant is the end of this. */
 static int arm(struct vireo_mem *mem, struct vireo_snapshot *s,
 	       unsigned long **lent, struct vireo_mem_snapshot *out)
 {
@@ -469,6 +493,7 @@ static int arm(struct vireo_mem *mem, struct vireo_snapshot *s,
 	if (ret < 0)
 		goto out;
 	out->armed = ret;
+	keep_held(mem, s);
 	ret = READ_ONCE(s->error);
 	if (ret)
 		goto out;

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/loop.h>
 #include <linux/nbd.h>
 #include <stdio.h>
@@ -144,6 +145,7 @@ static void *slow_run(void *arg)
 int slow_open(struct slow_disk *d, uint8_t fill)
 {
 	struct slow_server *s = malloc(sizeof(*s));
+	uint64_t size;
 	int sock[2];
 
 	memset(d, 0, sizeof(*d));
@@ -170,14 +172,15 @@ int slow_open(struct slow_disk *d, uint8_t fill)
 	pthread_create(&d->run, NULL, slow_run, d);
 	/* It has no size before NBD_DO_IT has begun. */
 	for (int i = 0; i < 500; i++) {
-		if (access("/sys/block/nbd0/pid", F_OK) == 0)
-			break;
+		d->fd = open("/dev/nbd0", O_RDWR | O_DIRECT | O_CLOEXEC);
+		if (d->fd < 0)
+			return -errno;
+		if (!ioctl(d->fd, BLKGETSIZE64, &size) && size == SLOW_BYTES)
+			return 0;
+		close(d->fd);
 		usleep(10000);
 	}
-	d->fd = open("/dev/nbd0", O_RDWR | O_DIRECT | O_CLOEXEC);
-	if (d->fd < 0)
-		return -errno;
-	return 0;
+	return -ETIMEDOUT;
 }
 
 bool slow_wait(struct slow_disk *d, int requests)

@@ -352,6 +352,75 @@ TEST_F_TIMEOUT(mem_io, held_when_a_snapshot_is_armed, 60)
 	slow_close(&d);
 }
 
+struct order {
+	struct request r;
+	volatile uint8_t *flag;
+	struct slow_disk *d;
+	unsigned int usec;
+};
+
+static void *read_then_flag(void *arg)
+{
+	struct order *o = arg;
+
+	read_thread(&o->r);
+	*o->flag = 1;
+	return NULL;
+}
+
+static void *answer_later(void *arg)
+{
+	struct order *o = arg;
+
+	usleep(o->usec);
+	slow_answer(o->d, 1 << 30);
+	return NULL;
+}
+
+/*
+ * A disk writes the first page while a large object is armed; who waited for it
+ * sets a flag in the last page.  A snapshot that has the flag has what was read.
+ */
+TEST_F_TIMEOUT(mem_io, ends_while_a_snapshot_is_armed, 600)
+{
+	const size_t bytes = 64UL << 20;
+	int mem = mem_create(self->dev, bytes, 0), s, ret, waiting;
+	uint8_t *p = mem_map(mem, bytes), buf[PAGE], flag;
+	pthread_t reader, answerer;
+	struct slow_disk d;
+	struct order o = { .d = &d, .flag = p + bytes - PAGE };
+
+	ASSERT_NE(p, NULL);
+	ret = slow_open(&d, FILL);
+	if (ret)
+		SKIP(return, "no nbd: %s", strerror(-ret));
+	for (int round = 0; round < 24; round++) {
+		for (size_t i = 0; i < bytes; i += PAGE)
+			p[i] = 0;
+		waiting = __atomic_load_n(&d.waiting, __ATOMIC_SEQ_CST);
+		slow_answer(&d, waiting);
+		o.r = (struct request){ d.fd, p, PAGE, 0 };
+		o.usec = round * 300;
+		pthread_create(&reader, NULL, read_then_flag, &o);
+		ASSERT_TRUE(slow_wait(&d, waiting + 1));
+		pthread_create(&answerer, NULL, answer_later, &o);
+		s = mem_snapshot(mem, 0);
+		ASSERT_GE(s, 0);
+		pthread_join(answerer, NULL);
+		pthread_join(reader, NULL);
+		ASSERT_EQ(pread(s, buf, PAGE, 0), PAGE);
+		ASSERT_EQ(pread(s, &flag, 1, bytes - PAGE), 1);
+		if (flag)
+			EXPECT_TRUE(is_fill(buf, PAGE)) {
+				TH_LOG("round %d", round);
+			}
+		close(s);
+	}
+	slow_close(&d);
+	munmap(p, bytes);
+	close(mem);
+}
+
 /* Freed while a disk will write it: neither hangs, nor is memory lost. */
 TEST_F_TIMEOUT(mem_io, held_when_discarded, 60)
 {
