@@ -65,9 +65,10 @@ static void fail(struct vireo_snapshot *s, int error)
 /* Return: the copy, or an ERR_PTR(). */
 static struct page *copy_of(struct vireo_snapshot *s, const void *from)
 {
+	u64 nr = atomic64_inc_return(&s->nr_copied);
 	struct page *copy;
 
-	if (atomic64_inc_return(&s->nr_copied) > s->limit) {
+	if (s->limit && nr << PAGE_SHIFT > s->limit) {
 		atomic64_dec(&s->nr_copied);
 		return ERR_PTR(-ENOSPC);
 	}
@@ -365,7 +366,7 @@ static long vireo_snapshot_stat_ioctl(void *object, union vireo_arg *arg,
 	struct vireo_snapshot_stat out = {
 		.size = min_t(u32, in->size, sizeof(out)),
 		.bytes = (u64)mem->nr_pages << PAGE_SHIFT,
-		.limit = s->limit == U64_MAX ? 0 : s->limit << PAGE_SHIFT,
+		.limit = s->limit,
 		.copied = (u64)atomic64_read(&s->nr_copied) << PAGE_SHIFT,
 		.zero = (u64)atomic64_read(&s->nr_zero) << PAGE_SHIFT,
 		.error = -READ_ONCE(s->error),
@@ -447,7 +448,7 @@ static struct vireo_snapshot *make_snapshot(struct file *mem_file, u64 limit)
 	xa_init_flags(&s->kept, XA_FLAGS_ACCOUNT);
 	init_waitqueue_head(&s->wait);
 	INIT_WORK(&s->drop, drop_work);
-	s->limit = limit ? limit >> PAGE_SHIFT : U64_MAX;
+	s->limit = limit;
 	s->mem_file = get_file(mem_file);
 	return s;
 }
