@@ -174,7 +174,7 @@ check-kernels: setup
 
 bench: setup
 	@tools/mkguest initramfs
-	@$(MAKE) --no-print-directory vmm payload lab-module
+	@$(MAKE) --no-print-directory vmm payload kselftest lab-module
 	@tests/bench/run
 
 lint: setup

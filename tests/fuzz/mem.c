@@ -299,14 +299,17 @@ static long do_touch(void *ctx)
 	struct rng *r = &z->rng;
 	struct pool_map *map = pool_take_map(&z->s->pool, r);
 	struct iovec local, remote;
-	size_t i, n;
+	size_t i, n, at;
 	long ret = 0;
 
 	if (!map)
 		return -ENOENT;
 	for (i = 0; i < 16; i++) {
+		at = rng_below(r, map->size);
 		n = 1 + rng_below(r, rng_one_in(r, 4) ? sizeof(z->buf) : 8);
-		remote.iov_base = (uint8_t *)map->at + rng_below(r, map->size);
+		/* What is behind it is another's. */
+		n = n < map->size - at ? n : map->size - at;
+		remote.iov_base = (uint8_t *)map->at + at;
 		remote.iov_len = local.iov_len = n;
 		local.iov_base = z->buf;
 		if (rng_one_in(r, 3))

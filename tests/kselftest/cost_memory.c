@@ -154,7 +154,7 @@ static void first_writes(int dev)
 	if (uffd_open(&u, p, bytes)) {
 		uffd_arm(&u, p, bytes);
 		pthread_create(&u.thread, NULL, handle_faults, &u);
-		row("first-write-uffd", store_each(p));
+		row("first-write-snapshot-uffd", store_each(p));
 	}
 
 	mem = mem_create(dev, bytes, 0);

@@ -288,7 +288,7 @@ TEST_F(mem_snapshot, several_dropped_in_any_order)
 			munmap(mapped[orders[o][i]], BYTES);
 			close(s[orders[o][i]]);
 			write_all(self->p, 301 + i);
-			EXPECT_EQ(mem_stat(self->mem).snapshots, MANY - 1 - i);
+			EXPECT_EQ((int)mem_stat(self->mem).snapshots, MANY - 1 - i);
 		}
 		EXPECT_EQ(mem_stat(self->mem).copied, 0);
 		EXPECT_EQ(wrong_version(self->p, 301 + MANY - 1), 0);

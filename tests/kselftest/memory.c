@@ -36,10 +36,20 @@ uint8_t *mem_map(int mem, size_t bytes)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+void settle(void)
+{
+	unsigned long nodes = 1;
+
+	/* From node 0 to node 0: nothing moves. */
+	syscall(SYS_migrate_pages, 0, 64UL, &nodes, &nodes);
+}
+
 int mem_log(int mem)
 {
 	struct vireo_dirty_log arg = { .size = sizeof(arg) };
 
+	/* What is held when a log begins is in it. */
+	settle();
 	return IOCTL(mem, VIREO_MEM_DIRTY_LOG, &arg);
 }
 
@@ -99,14 +109,6 @@ int mem_tell(int vm, int mem, uint64_t gpa, uint64_t len, uint32_t flags)
 }
 
 /* ---- logs ---------------------------------------------------------------- */
-
-void settle(void)
-{
-	unsigned long nodes = 1;
-
-	/* From node 0 to node 0: nothing moves. */
-	syscall(SYS_migrate_pages, 0, 64UL, &nodes, &nodes);
-}
 
 int log_fetch(int log, struct dirty *d, uint64_t start, uint64_t len,
 	      uint32_t flags)
