@@ -29,6 +29,7 @@
 /* Of the object that has the first snapshot. */
 #define KEPT_PAGES 1024
 #define GPA 0x100000000ULL
+#define NOTHING (64ULL << 30)
 
 /* What the threads of a round share. */
 struct shared {
@@ -43,6 +44,11 @@ struct fuzzer {
 	struct rng rng;
 	struct arena arena;
 	uint8_t buf[8 * PAGE];
+	/*
+	 * Where bitmaps go.  Around it is nothing: an address of which a bit
+	 * is wrong must not be of what the fuzzer needs.
+	 */
+	uint8_t *out;
 	pthread_t thread;
 };
 
@@ -154,21 +160,21 @@ static long do_fetch(void *ctx)
 {
 	struct fuzzer *z = ctx;
 	struct rng *r = &z->rng;
-	uint64_t bits[MAX_PAGES / 64] = {}, huge[1] = {};
+	uint64_t bits[MAX_PAGES / 64] = {};
 	struct vireo_dirty_fetch fetch = {
 		.size = sizeof(fetch),
 		.flags = rng_one_in(r, 4) ? VIREO_DIRTY_PEEK : 0,
 		.start = HUGE * rng_below(r, 2),
 		.len = any_len(z),
 		.bitmap = arena_put(&z->arena, r, bits, sizeof(bits)),
-		.huge = rng_one_in(r, 2) ? (uintptr_t)huge : 0,
+		.huge = rng_one_in(r, 2) ? (uintptr_t)z->out : 0,
 	};
 
 	/* Not beyond the buffer. */
 	if (fetch.len > MAX_PAGES * PAGE && rng_one_in(r, 2))
 		fetch.len = PAGE;
 	if (fetch.len <= MAX_PAGES * PAGE && rng_one_in(r, 2))
-		fetch.bitmap = (uintptr_t)bits;
+		fetch.bitmap = (uintptr_t)z->out + 8 * rng_below(r, 64);
 	return CALL(z, pick(z, POOL_LOG), VIREO_DIRTY_FETCH, fetch);
 }
 
@@ -396,14 +402,22 @@ static long do_rw(struct fuzzer *z, int fd, uint64_t base)
 	return ret;
 }
 
+/* Never just any descriptor: what the fuzzer prints goes to one. */
 static long do_mem_rw(void *ctx)
 {
-	return do_rw(ctx, pick(ctx, POOL_MEM), 0);
+	struct fuzzer *z = ctx;
+	struct shared *s = z->s;
+
+	if (rng_one_in(&z->rng, 3))
+		return do_rw(z, s->kept_mem, 0);
+	return do_rw(z, pool_find(&s->pool, &z->rng, POOL_MEM), 0);
 }
 
 static long do_snapshot_rw(void *ctx)
 {
-	return do_rw(ctx, pick(ctx, POOL_SNAPSHOT), 0);
+	struct fuzzer *z = ctx;
+
+	return do_rw(z, pool_find(&z->s->pool, &z->rng, POOL_SNAPSHOT), 0);
 }
 
 static long do_vm_rw(void *ctx)
@@ -594,6 +608,17 @@ static void check_kept(struct shared *s)
 	fuzz_checked(s->f);
 }
 
+static uint8_t *make_out(void)
+{
+	uint8_t *p = mmap(NULL, NOTHING, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED ||
+	    mprotect(p + NOTHING / 2, PAGE, PROT_READ | PROT_WRITE))
+		return NULL;
+	return p + NOTHING / 2;
+}
+
 /* In a process of its own, which ends with it. */
 static int one_round(struct fuzz *f, uint64_t seed)
 {
@@ -619,7 +644,8 @@ static int one_round(struct fuzz *f, uint64_t seed)
 		z[i].s = s;
 		z[i].number = i;
 		z[i].rng.state = rng_next(&r);
-		if (arena_init(&z[i].arena) ||
+		z[i].out = make_out();
+		if (!z[i].out || arena_init(&z[i].arena) ||
 		    pthread_create(&z[i].thread, NULL, fuzz_thread, &z[i]))
 			return 1;
 	}
