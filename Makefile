@@ -180,7 +180,7 @@ check-paths: setup
 
 bench: setup
 	@tools/mkguest initramfs
-	@$(MAKE) --no-print-directory vmm payload lab-module
+	@$(MAKE) --no-print-directory vmm payload kselftest lab-module
 	@tests/bench/run
 
 lint: setup

@@ -179,7 +179,7 @@ static long vireo_dirty_fetch(void *object, union vireo_arg *arg,
 	struct fetched *f;
 	int ret;
 
-	if (in->flags & ~VIREO_DIRTY_PEEK || in->pages || in->done ||
+	if (in->flags & ~VIREO_DIRTY_PEEK ||
 	    !IS_ALIGNED(in->start, VIREO_MEM_HUGE_SIZE) || !in->len ||
 	    !PAGE_ALIGNED(in->len) || in->start >= bytes ||
 	    in->len > bytes - in->start)

@@ -115,7 +115,7 @@ struct vireo_log {
  * @kept: from page to its copy, or to a value if it was zero; owns a reference
  *        to each; under its lock a page can be had before it is dropped
  * @zero: a page of zeros, for mappings
- * @limit: pages that may be copied
+ * @limit: bytes that may be copied, 0: any
  * @nr_copied: pages copied
  * @nr_zero: pages found to be zero
  * @error: 0, or the errno with which it failed; set once

@@ -19,9 +19,9 @@ static bool range_ok(const struct vireo_mem *mem,
 {
 	u64 bytes = (u64)mem->nr_pages << PAGE_SHIFT;
 
-	return !range->flags && !range->done && range->len &&
-	       PAGE_ALIGNED(range->start) && PAGE_ALIGNED(range->len) &&
-	       range->start < bytes && range->len <= bytes - range->start;
+	return !range->flags && range->len && PAGE_ALIGNED(range->start) &&
+	       PAGE_ALIGNED(range->len) && range->start < bytes &&
+	       range->len <= bytes - range->start;
 }
 
 static int put_done(void __user *uarg, u64 done)

@@ -65,9 +65,10 @@ static void fail(struct vireo_snapshot *s, int error)
 /* Return: the copy, or an ERR_PTR(). */
 static struct page *copy_of(struct vireo_snapshot *s, const void *from)
 {
+	u64 nr = atomic64_inc_return(&s->nr_copied);
 	struct page *copy;
 
-	if (atomic64_inc_return(&s->nr_copied) > s->limit) {
+	if (s->limit && nr << PAGE_SHIFT > s->limit) {
 		atomic64_dec(&s->nr_copied);
 		return ERR_PTR(-ENOSPC);
 	}
@@ -123,9 +124,9 @@ void vireo_snapshot_keep(struct vireo_snapshot *s, pgoff_t index,
 		fail(s, ret);
 }
 
+/* Nothing yet: see keep_held(). */
 static void snapshot_held(void *tracker, pgoff_t index, struct page *page)
 {
-	vireo_snapshot_keep(tracker, index, page);
 }
 
 /* What is kept of a page, with a reference if it is a copy; NULL: nothing. */
@@ -365,7 +366,7 @@ static long vireo_snapshot_stat_ioctl(void *object, union vireo_arg *arg,
 	struct vireo_snapshot_stat out = {
 		.size = min_t(u32, in->size, sizeof(out)),
 		.bytes = (u64)mem->nr_pages << PAGE_SHIFT,
-		.limit = s->limit == U64_MAX ? 0 : s->limit << PAGE_SHIFT,
+		.limit = s->limit,
 		.copied = (u64)atomic64_read(&s->nr_copied) << PAGE_SHIFT,
 		.zero = (u64)atomic64_read(&s->nr_zero) << PAGE_SHIFT,
 		.error = -READ_ONCE(s->error),
@@ -447,12 +448,36 @@ static struct vireo_snapshot *make_snapshot(struct file *mem_file, u64 limit)
 	xa_init_flags(&s->kept, XA_FLAGS_ACCOUNT);
 	init_waitqueue_head(&s->wait);
 	INIT_WORK(&s->drop, drop_work);
-	s->limit = limit ? limit >> PAGE_SHIFT : U64_MAX;
+	s->limit = limit;
 	s->mem_file = get_file(mem_file);
 	return s;
 }
 
-/* The instant.  Pages that somebody holds are copied here. */
+/*
+ * What is open still is held by somebody, who may be done with it before
+ * others were closed, and have told.  So it is copied last of all: what is seen
+ * then is no older than what anybody could write elsewhere.
+ */
+static void keep_held(struct vireo_mem *mem, struct vireo_snapshot *s)
+{
+	pgoff_t i;
+
+	for_each_set_bit(i, mem->open, mem->nr_pages) {
+		struct folio *folio = vireo_mem_lock_folio(mem, i);
+
+		if (!folio) {
+			/* Swapped out meanwhile: it is held no more. */
+			clear_bit(i, mem->open);
+			continue;
+		}
+		vireo_snapshot_keep(s, i, folio_page(folio, i - folio->index));
+		folio_unlock(folio);
+		folio_put(folio);
+		cond_resched();
+	}
+}
+
+/* The instant is the end of this. */
 static int arm(struct vireo_mem *mem, struct vireo_snapshot *s,
 	       unsigned long **lent, struct vireo_mem_snapshot *out)
 {
@@ -469,6 +494,7 @@ static int arm(struct vireo_mem *mem, struct vireo_snapshot *s,
 	if (ret < 0)
 		goto out;
 	out->armed = ret;
+	keep_held(mem, s);
 	ret = READ_ONCE(s->error);
 	if (ret)
 		goto out;
@@ -499,7 +525,7 @@ long vireo_mem_snapshot(void *object, union vireo_arg *arg, void __user *uarg)
 	unsigned long *lent;
 	int fd, ret = -ENOMEM;
 
-	if (in->flags || in->arm_ns || in->armed)
+	if (in->flags)
 		return -EINVAL;
 
 	lent = vireo_mem_bitmap(mem);

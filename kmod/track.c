@@ -247,19 +247,27 @@ static pgoff_t close_batch(struct vireo_mem *mem, struct folio **batch,
 			batch[k] = mark_held(folio);
 	}
 	/* What is open and not in memory is mapped nowhere. */
-	bitmap_clear(mem->open, from, to - from);
 	for (k = 0; k < n; k++) {
 		bool is = test_held(&batch[k]);
 		struct folio *folio = batch[k];
-		pgoff_t nr = is ? folio_nr_pages(folio) : 0;
+		pgoff_t end = folio->index + folio_nr_pages(folio);
 
-		for (i = 0; i < nr; i++) {
-			held(tracker, folio->index + i, folio_page(folio, i));
-			set_bit(folio->index + i, mem->open);
+		if (unlikely(is)) {
+			if (from < folio->index)
+				bitmap_clear(mem->open, from,
+					     folio->index - from);
+			/* Only what was open: see the rule. */
+			for (i = next_open(mem, folio->index, end); i < end;
+			     i = next_open(mem, i + 1, end))
+				held(tracker, i,
+				     folio_page(folio, i - folio->index));
+			from = end;
 		}
 		folio_unlock(folio);
 		folio_put(folio);
 	}
+	if (from < to)
+		bitmap_clear(mem->open, from, to - from);
 	return closed;
 }
 

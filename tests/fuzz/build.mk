@@ -3,7 +3,7 @@
 # Makefile, after tests/kselftest/build.mk, of which they use the library.
 
 FUZZ_OUT := build/tests/fuzz
-FUZZERS := $(FUZZ_OUT)/ioctl $(FUZZ_OUT)/access
+FUZZERS := $(FUZZ_OUT)/ioctl $(FUZZ_OUT)/access $(FUZZ_OUT)/mem
 FUZZ_LIB := $(patsubst %,$(FUZZ_OUT)/%.o,fuzz pool tables vcpu) \
 	$(KSELFTEST_LIB)
 

@@ -25,6 +25,9 @@ enum pool_kind {
 	POOL_VM,
 	POOL_VCPU,
 	POOL_EVENT,
+	POOL_MEM,
+	POOL_LOG,
+	POOL_SNAPSHOT,
 	POOL_OTHER,
 	POOL_KINDS,
 };

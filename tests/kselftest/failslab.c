@@ -21,10 +21,13 @@
 
 #include "common.h"
 #include "guest.h"
+#include "memory.h"
 
 #define PORT 0x500
 #define STRIDE 0x10
 #define RING 64
+#define MEM_PAGES 1024
+#define MEM_BYTES (MEM_PAGES * PAGE)
 /* No call has that many allocations. */
 #define MAX_NTH 2000
 
@@ -89,6 +92,11 @@ struct host {
 	struct area area;
 	char dir[64];
 	unsigned char record[16384];
+	/* A memory object, as long as one is tested. */
+	int mem;
+	uint8_t *p;
+	uint64_t version;
+	uint64_t bits[MEM_PAGES / 64];
 };
 
 static int add_region(struct host *h, int i)
@@ -248,6 +256,7 @@ FIXTURE(failslab)
 	/* How often an allocation failed, and how often the call did. */
 	int failures;
 	int refusals;
+	struct dirty *d;
 };
 
 FIXTURE_SETUP(failslab)
@@ -444,6 +453,256 @@ TEST_F_TIMEOUT(failslab, kvm_drops_the_bus, 300)
 	EXPECT_EQ(close(self->h->vm), 0);
 	self->h->vm = create(self->h);
 	EXPECT_GE(self->h->vm, 0);
+}
+
+/* ---- memory objects ------------------------------------------------------ */
+
+/* An object whose pages are all of a version, and mapped writable. */
+static bool open_object(struct host *h)
+{
+	h->mem = mem_create(h->dev, MEM_BYTES, 0);
+	h->p = mem_map(h->mem, MEM_BYTES);
+	h->version++;
+	for (size_t i = 0; h->p && i < MEM_PAGES; i++)
+		page_fill(h->p + i * PAGE, i, h->version);
+	return h->p;
+}
+
+static void close_object(struct host *h)
+{
+	munmap(h->p, MEM_BYTES);
+	close(h->mem);
+}
+
+static int create_object(struct host *h)
+{
+	return mem_create(h->dev, MEM_BYTES, 0);
+}
+
+static int create_huge_object(struct host *h)
+{
+	return mem_create(h->dev, MEM_BYTES, VIREO_MEM_HUGE);
+}
+
+static int map_object(struct host *h)
+{
+	void *p = mmap(NULL, MEM_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
+		       h->mem, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	munmap(p, MEM_BYTES);
+	return 0;
+}
+
+static int open_log(struct host *h)
+{
+	return mem_log(h->mem);
+}
+
+static int open_snapshot(struct host *h)
+{
+	return mem_snapshot(h->mem, 0);
+}
+
+static void nothing(struct host *h, int unused)
+{
+	(void)h;
+	(void)unused;
+}
+
+static int tell_object(struct host *h)
+{
+	return mem_tell(h->vm, h->mem, 1ULL << 32, MEM_BYTES, 0);
+}
+
+static void untell_object(struct host *h, int unused)
+{
+	struct vireo_mem_map arg = {
+		.size = sizeof(arg), .gpa = 1ULL << 32, .len = MEM_BYTES,
+	};
+
+	(void)unused;
+	if (ioctl(h->vm, VIREO_MEM_UNMAP, &arg))
+		abort();
+}
+
+static int prefault_object(struct host *h)
+{
+	return mem_prefault(h->mem, 0, 4 * PAGE);
+}
+
+static void discard_prefaulted(struct host *h, int unused)
+{
+	(void)unused;
+	mem_discard(h->mem, 0, 4 * PAGE);
+}
+
+TEST_F_TIMEOUT(failslab, mem_create, 300)
+{
+	FAIL_EACH(create_object, close_created);
+	EXPECT_GE(self->refusals, 3);
+	FAIL_EACH(create_huge_object, close_created);
+	EXPECT_GE(self->refusals, 3);
+}
+
+TEST_F_TIMEOUT(failslab, mem_map, 300)
+{
+	ASSERT_TRUE(open_object(self->h));
+	FAIL_EACH(map_object, nothing);
+	EXPECT_GE(self->refusals, 1);
+	FAIL_EACH(tell_object, untell_object);
+	EXPECT_GE(self->refusals, 1);
+	EXPECT_TRUE(page_is(self->h->p + 3 * PAGE, 3, self->h->version));
+	close_object(self->h);
+}
+
+TEST_F_TIMEOUT(failslab, mem_prefault, 300)
+{
+	ASSERT_TRUE(open_object(self->h));
+	mem_discard(self->h->mem, 0, 4 * PAGE);
+	FAIL_EACH(prefault_object, discard_prefaulted);
+	EXPECT_GE(self->refusals, 1);
+	EXPECT_TRUE(page_is(self->h->p + 9 * PAGE, 9, self->h->version));
+	close_object(self->h);
+}
+
+/* A log that was not to be had, and one that is: it has what is written. */
+TEST_F_TIMEOUT(failslab, mem_log, 300)
+{
+	int log;
+
+	ASSERT_TRUE(open_object(self->h));
+	FAIL_EACH(open_log, close_created);
+	EXPECT_GE(self->refusals, 3);
+	EXPECT_EQ(mem_stat(self->h->mem).logs, 0);
+	log = mem_log(self->h->mem);
+	self->h->p[5 * PAGE] ^= 1;
+	EXPECT_TRUE(LOG_IS(log, MEM_BYTES, 5));
+	close(log);
+	close_object(self->h);
+}
+
+/* Nothing is lost by a fetch that fails. */
+TEST_F_TIMEOUT(failslab, mem_fetch, 300)
+{
+	struct vireo_dirty_fetch f = {
+		.size = sizeof(f), .len = MEM_BYTES,
+		.bitmap = (uintptr_t)self->h->bits,
+	};
+	bool failed = true;
+	int log, ret, n;
+
+	ASSERT_TRUE(open_object(self->h));
+	log = mem_log(self->h->mem);
+	settle();
+	for (n = 1; failed && n < MAX_NTH; n++) {
+		for (size_t i = 0; i < MEM_PAGES; i += 2)
+			self->h->p[i * PAGE] ^= 1;
+		arm(self->h->fail, n);
+		ret = IOCTL(log, VIREO_DIRTY_FETCH, &f);
+		failed = disarm(self->h->fail);
+		ASSERT_TRUE(!ret || (failed && ret == -ENOMEM));
+		if (ret) {
+			EXPECT_EQ(f.done, 0);
+			ASSERT_EQ(IOCTL(log, VIREO_DIRTY_FETCH, &f), 0);
+		}
+		EXPECT_EQ(f.pages, MEM_PAGES / 2);
+	}
+	ASSERT_FALSE(failed);
+	EXPECT_GE(n, 3);
+	close(log);
+	close_object(self->h);
+}
+
+TEST_F_TIMEOUT(failslab, mem_snapshot, 300)
+{
+	int log, s;
+
+	ASSERT_TRUE(open_object(self->h));
+	log = mem_log(self->h->mem);
+	FAIL_EACH(open_snapshot, close_created);
+	EXPECT_GE(self->refusals, 3);
+	EXPECT_EQ(mem_stat(self->h->mem).snapshots, 0);
+	EXPECT_EQ(mem_stat(self->h->mem).copied, 0);
+	/* What was armed for one that failed is not lost. */
+	self->h->p[7 * PAGE] ^= 1;
+	EXPECT_TRUE(LOG_IS(log, MEM_BYTES, 7));
+	s = mem_snapshot(self->h->mem, 0);
+	EXPECT_GE(s, 0);
+	close(s);
+	close(log);
+	close_object(self->h);
+}
+
+/* How a page is written, by the process, the kernel and a vCPU. */
+static int store_page(struct host *h, size_t page)
+{
+	*(volatile uint64_t *)(h->p + page * PAGE) = ~0ULL;
+	return 0;
+}
+
+static int pwrite_page(struct host *h, size_t page)
+{
+	uint64_t v = ~0ULL;
+
+	return pwrite(h->mem, &v, 8, page * PAGE) == 8 ? 0 : -errno;
+}
+
+static int vcpu_page(struct host *h, size_t page)
+{
+	return guest_store(&h->g, page * PAGE, ~0ULL);
+}
+
+/*
+ * A write for which there is no memory to copy the page: it is done (or, a
+ * system call, says that it was not), it is logged, and each snapshot is as it
+ * was or has failed.
+ */
+#define FAIL_WRITES(write_page) do {						int kept_ = 0, lost_ = 0, ret_, s_, log_ = mem_log(self->h->mem); 	struct vireo_snapshot_stat stat_;					bool failed_ = true;							uint64_t buf_[PAGE / 8];						for (int n_ = 1; failed_ && n_ < 100; n_++) {					size_t page_ = n_ * 64 % MEM_PAGES;					page_fill(self->h->p + page_ * PAGE, page_, 1);				settle();								s_ = mem_snapshot(self->h->mem, 0);					ASSERT_GE(s_, 0);							log_take(log_, self->d, MEM_BYTES);					arm(self->h->fail, n_);							ret_ = write_page(self->h, page_);					failed_ = disarm(self->h->fail);					EXPECT_TRUE(!ret_ || (failed_ && ret_ == -ENOMEM));			if (!ret_)									EXPECT_EQ(*(uint64_t *)(self->h->p + page_ * PAGE), 				  ~0ULL);						log_take(log_, self->d, MEM_BYTES);					if (!ret_)									EXPECT_TRUE(dirty_page(self->d, page_));			stat_ = snapshot_stat(s_);						if (stat_.error) {								EXPECT_EQ(stat_.error, ENOMEM);						EXPECT_TRUE(failed_);							EXPECT_EQ(pread(s_, buf_, PAGE, 0), -1);				EXPECT_EQ(errno, EIO);							lost_++;							} else {									ASSERT_EQ(pread(s_, buf_, PAGE, page_ * PAGE), PAGE); 			EXPECT_TRUE(page_is(buf_, page_, 1));					kept_++;							}									close(s_);							}									ASSERT_FALSE(failed_);							EXPECT_GE(lost_, 1);							EXPECT_GE(kept_, 1);							TH_LOG(#write_page ": %d snapshots kept, %d failed", kept_, lost_); 	close(log_);							} while (0)
+
+TEST_F_TIMEOUT(failslab, mem_write, 300)
+{
+	self->d = mmap(NULL, sizeof(*self->d), PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	ASSERT_TRUE(open_object(self->h));
+	FAIL_WRITES(store_page);
+	FAIL_WRITES(pwrite_page);
+	ASSERT_EQ(guest_map_object(&self->h->g, self->h->p, MEM_BYTES), 0);
+	FAIL_WRITES(vcpu_page);
+	close_object(self->h);
+}
+
+/* Discarding copies, too. */
+TEST_F_TIMEOUT(failslab, mem_discard, 300)
+{
+	bool failed = true;
+	uint64_t buf[PAGE / 8];
+	int s, ret, n, lost = 0;
+
+	for (n = 1; failed && n < MAX_NTH; n++) {
+		ASSERT_TRUE(open_object(self->h));
+		s = mem_snapshot(self->h->mem, 0);
+		arm(self->h->fail, n);
+		ret = mem_discard(self->h->mem, 0, 8 * PAGE);
+		failed = disarm(self->h->fail);
+		EXPECT_TRUE(!ret || (failed && ret == -ENOMEM));
+		if (!ret)
+			EXPECT_TRUE(page_is_zero(self->h->p + 3 * PAGE));
+		if (snapshot_stat(s).error) {
+			EXPECT_EQ(snapshot_stat(s).error, ENOMEM);
+			lost++;
+		} else {
+			for (int i = 0; i < 10; i++) {
+				ASSERT_EQ(pread(s, buf, PAGE, i * PAGE), PAGE);
+				EXPECT_TRUE(page_is(buf, i, self->h->version));
+			}
+		}
+		close(s);
+		close_object(self->h);
+	}
+	ASSERT_FALSE(failed);
+	EXPECT_GE(lost, 1);
 }
 
 TEST_HARNESS_MAIN

@@ -38,7 +38,7 @@ TEST_F(info, fills_everything)
 				     VIREO_CAP_RULE_INDEXED |
 				     VIREO_CAP_RULE_CLOCK |
 				     VIREO_CAP_RULE_CLEAR | VIREO_CAP_STATS |
-				     VIREO_CAP_VCPU);
+				     VIREO_CAP_VCPU | VIREO_CAP_MEM);
 	EXPECT_GE(info.max_regions, 64);
 	EXPECT_GE(info.max_rules, 16);
 	EXPECT_GE(info.max_ring, 1024);
@@ -122,7 +122,7 @@ TEST_F(info, unknown_numbers)
 	struct vireo_info info = { .size = sizeof(info) };
 	unsigned int nr;
 
-	for (nr = 2; nr < 256; nr++)
+	for (nr = 3; nr < 256; nr++)
 		EXPECT_EQ(IOCTL(self->dev, _IOWR(VIREO_IOC, nr, info), &info),
 			  -ENOTTY);
 	/* Another type or direction. */
