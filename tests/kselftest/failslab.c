@@ -505,12 +505,6 @@ static int open_snapshot(struct host *h)
 	return mem_snapshot(h->mem, 0);
 }
 
-static void nothing(struct host *h, int unused)
-{
-	(void)h;
-	(void)unused;
-}
-
 static int tell_object(struct host *h)
 {
 	return mem_tell(h->vm, h->mem, 1ULL << 32, MEM_BYTES, 0);

@@ -688,6 +688,9 @@ struct vireo_dirty_fetch {
  * is copied before it is written.  The descriptor can be read from, from any
  * offset, and mapped, shared for reading or privately; a mapping shares with
  * the object the pages that nobody writes.  Mappings keep the snapshot alive.
+ * What takes pages of a mapping by reference (vmsplice(2), an O_DIRECT write
+ * from it) may see a later write to such a page: read from the descriptor
+ * for that.
  *
  * When a page cannot be copied, for want of memory or past @limit, the write is
  * done all the same and the snapshot has failed: reads are EIO, mappings give
