@@ -375,12 +375,16 @@ static struct file *make_shm_on_mount(const struct vireo_mem_create *create,
 
 static struct file *make_shm(const struct vireo_mem_create *create)
 {
+	struct file *shm;
 	char name[48];
 
 	snprintf(name, sizeof(name), "vireo-mem:%s", create->name);
 	if (create->flags & VIREO_MEM_HUGE || create->node >= 0)
-		return make_shm_on_mount(create, name);
-	return vireo_shmem_file_setup(NULL, name, create->bytes);
+		shm = make_shm_on_mount(create, name);
+	else
+		shm = vireo_shmem_file_setup(NULL, name, create->bytes);
+	/* What shmem says if there is no memory for an inode. */
+	return shm == ERR_PTR(-ENOSPC) ? ERR_PTR(-ENOMEM) : shm;
 }
 
 static struct vireo_mem *make_mem(const struct vireo_mem_create *create)
