@@ -5,6 +5,7 @@
 
 #include "boot/boot.h"
 #include "config.h"
+#include "crash.h"
 #include "device.h"
 #include "device/devices.h"
 #include "log.h"
@@ -28,6 +29,7 @@ static int map_memory(struct vm *vm, struct error *err)
 }
 
 static void carry_out(void *opaque);
+static void stop_at_hit(void *opaque);
 
 int vm_create(struct vm *vm, const struct config *cfg, struct error *err)
 {
@@ -41,6 +43,8 @@ int vm_create(struct vm *vm, const struct config *cfg, struct error *err)
 	vm->fast.vm_fd = -1;
 	vm->on_request.fn = carry_out;
 	vm->on_request.opaque = vm;
+	vm->on_hit.fn = stop_at_hit;
+	vm->on_hit.opaque = vm;
 
 	rc = mem_init(&vm->mem, &mem_backend_memfd, &cfg->memory, err);
 	if (rc)
@@ -131,15 +135,37 @@ static int power_on(struct vm *vm, struct error *err)
 	return 0;
 }
 
-static int start(struct vm *vm, struct error *err)
+static void notify(struct vm *vm, enum vm_event event)
 {
-	int rc = power_on(vm, err);
+	struct vm_listener *l, *next;
 
-	if (rc)
-		return rc;
+	for (l = vm->listeners; l; l = next) {
+		next = l->next;
+		l->fn(l->opaque, event);
+	}
+}
+
+void vm_listen(struct vm *vm, struct vm_listener *l)
+{
+	l->next = vm->listeners;
+	vm->listeners = l;
+}
+
+void vm_unlisten(struct vm *vm, struct vm_listener *l)
+{
+	struct vm_listener **p;
+
+	for (p = &vm->listeners; *p; p = &(*p)->next)
+		if (*p == l) {
+			*p = l->next;
+			break;
+		}
+}
+
+static void go(struct vm *vm)
+{
 	devices_start(vm);
 	vcpus_run(vm);
-	return 0;
 }
 
 static void stop(struct vm *vm)
@@ -148,26 +174,108 @@ static void stop(struct vm *vm)
 	devices_stop(vm);
 }
 
+static int start(struct vm *vm, struct error *err)
+{
+	int rc = power_on(vm, err);
+
+	if (rc)
+		return rc;
+	vm->crashed = false;
+	if (!vm->paused)
+		go(vm);
+	return 0;
+}
+
+void vm_pause(struct vm *vm)
+{
+	if (vm->paused)
+		return;
+	stop(vm);
+	vm->paused = true;
+	notify(vm, VM_EVENT_PAUSED);
+}
+
+int vm_resume(struct vm *vm, struct error *err)
+{
+	unsigned int i;
+
+	if (!vm->paused)
+		return 0;
+	if (vm->crashed)
+		return error_set(err, EBUSY,
+				 "the guest has crashed: reset it first");
+	for (i = 0; i < vm->nr_vcpus; i++)
+		vm->accel->ops->was_paused(vm->vcpus[i].accel);
+	vm->paused = false;
+	notify(vm, VM_EVENT_RUNNING);
+	go(vm);
+	return 0;
+}
+
+/* What --on-crash asks for; VM_REQ_NONE: it stays as it is. */
+static enum vm_request after_crash(struct vm *vm)
+{
+	static const enum vm_request next[] = {
+		[ON_CRASH_STOP] = VM_REQ_CRASH,
+		[ON_CRASH_RESET] = VM_REQ_RESET,
+		[ON_CRASH_POWEROFF] = VM_REQ_SHUTDOWN,
+		[ON_CRASH_PAUSE] = VM_REQ_NONE,
+	};
+
+	crash_report(vm, vm->crash_vcpu);
+	/* Else main.c says it. */
+	if (vm->cfg->on_crash != ON_CRASH_STOP)
+		log_error(NULL, "%s", vm->crash.text);
+	vm->crashed = true;
+	notify(vm, VM_EVENT_CRASHED);
+	return next[vm->cfg->on_crash];
+}
+
 /* The main thread: does what was asked for. */
 static void carry_out(void *opaque)
 {
 	struct vm *vm = opaque;
 	enum vm_request req;
 
-	stop(vm);
+	pthread_mutex_lock(&vm->lock);
+	req = vm->request;
+	pthread_mutex_unlock(&vm->lock);
+	if (req == VM_REQ_NONE)
+		return; /* asked while the last one was carried out, as one */
+	if (!vm->paused)
+		stop(vm);
 	pthread_mutex_lock(&vm->lock);
 	req = vm->request;
 	vm->request = VM_REQ_NONE;
 	pthread_mutex_unlock(&vm->lock);
 
+	if (req == VM_REQ_CRASH) {
+		req = after_crash(vm);
+		if (req == VM_REQ_NONE) {
+			vm->paused = true;
+			notify(vm, VM_EVENT_PAUSED);
+			return;
+		}
+	}
 	if (req == VM_REQ_RESET) {
 		log_info(NULL, "reset");
+		notify(vm, VM_EVENT_RESET);
 		if (!start(vm, &vm->crash))
 			return;
 		req = VM_REQ_CRASH;
 	}
 	vm->ended = req;
+	notify(vm, VM_EVENT_SHUTDOWN);
 	loop_stop(vm->loop);
+}
+
+/* What was hit may be gone by now: somebody resumed or reset the VM. */
+static void stop_at_hit(void *opaque)
+{
+	struct vm *vm = opaque;
+
+	if (vcpus_hit(vm))
+		vm_pause(vm);
 }
 
 int vm_run(struct vm *vm, struct error *err)
@@ -188,15 +296,18 @@ int vm_run(struct vm *vm, struct error *err)
 	return (int)vm->ended;
 }
 
-static void request(struct vm *vm, enum vm_request req, const struct error *why)
+static void request(struct vm *vm, enum vm_request req, unsigned int vcpu,
+		    const struct error *why)
 {
 	unsigned int i;
 
 	pthread_mutex_lock(&vm->lock);
 	if (req > vm->request) {
 		vm->request = req;
-		if (why)
+		if (why) {
 			vm->crash = *why;
+			vm->crash_vcpu = vcpu;
+		}
 	}
 	for (i = 0; i < vm->nr_vcpus; i++)
 		vm->accel->ops->kick(vm->vcpus[i].accel);
@@ -206,12 +317,20 @@ static void request(struct vm *vm, enum vm_request req, const struct error *why)
 
 void vm_request(struct vm *vm, enum vm_request req)
 {
-	request(vm, req, NULL);
+	request(vm, req, 0, NULL);
 }
 
-void vm_crash(struct vm *vm, const struct error *why)
+void vm_crash(struct vm *vm, unsigned int vcpu, const struct error *why)
 {
-	request(vm, VM_REQ_CRASH, why);
+	request(vm, VM_REQ_CRASH, vcpu, why);
+}
+
+void vm_hit(struct vm *vm, struct vcpu *vcpu)
+{
+	pthread_mutex_lock(&vm->lock);
+	vcpu->hit = true;
+	pthread_mutex_unlock(&vm->lock);
+	loop_post(vm->loop, &vm->on_hit);
 }
 
 void vm_power_button(struct vm *vm)

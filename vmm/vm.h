@@ -5,9 +5,11 @@
  *            vm_create          vm_run                 a request
  *   (none) ------------> BUILT ---------> RUNNING ------------------> ENDED
  *                                         |     ^
- *                               reset:    v     |
- *                                    all vCPUs parked, devices stopped,
- *                                    everything to power-on state, boot again
+ *                          vm_pause,      v     |  vm_resume
+ *                          a crash        PAUSED
+ *
+ * Reset, from RUNNING and from PAUSED: all vCPUs parked, devices stopped,
+ * everything to power-on state, boot again, and on as before.
  *
  * The main thread runs vm->loop; each vCPU has a thread.  Requests come from
  * any thread and are carried out by the main thread.
@@ -15,6 +17,7 @@
  * Locks:
  *   vm.lock   mutex   request, crash, what vCPUs are to do (with vm.cond);
  *                     taken inside device locks, takes none itself
+ * The other fields of the VM's life are the main thread's alone.
  */
 #ifndef VIREO_VM_H
 #define VIREO_VM_H
@@ -48,6 +51,22 @@ enum vm_request {
 	VM_REQ_CRASH,	 /* triple fault with no way on, or KVM failed */
 };
 
+/* What listeners are told; vCPUs are parked unless it says RUNNING. */
+enum vm_event {
+	VM_EVENT_PAUSED,
+	VM_EVENT_RUNNING,
+	VM_EVENT_RESET,	   /* all is about to go back to power-on state */
+	VM_EVENT_CRASHED,  /* vm.crash says why; what --on-crash asks follows */
+	VM_EVENT_SHUTDOWN, /* vm.ended says which */
+};
+
+/* Called in the main thread; may not change the VM's state. */
+struct vm_listener {
+	void (*fn)(void *opaque, enum vm_event event);
+	void *opaque;
+	struct vm_listener *next;
+};
+
 /* What vCPU threads are to do. */
 enum vcpu_want { VCPU_PARK, VCPU_RUN, VCPU_QUIT };
 
@@ -72,10 +91,15 @@ struct vm {
 	pthread_cond_t cond; /* want or a vcpu.parked has changed */
 	enum vcpu_want want;
 	enum vm_request request;
-	struct error crash; /* why VM_REQ_CRASH */
+	struct error crash;	 /* why VM_REQ_CRASH */
+	unsigned int crash_vcpu; /* and whose */
 
 	struct loop_call on_request;
-	enum vm_request ended; /* main thread only */
+	struct loop_call on_hit;
+	struct vm_listener *listeners;
+	bool paused;  /* set before vm_run: starts paused */
+	bool crashed; /* until a reset; only with paused */
+	enum vm_request ended;
 };
 
 /* All or nothing; @vm is all zeros, @cfg must outlive it. */
@@ -85,11 +109,24 @@ int vm_run(struct vm *vm, struct error *err);
 void vm_destroy(struct vm *vm);
 
 /*
+ * From the main thread.  Both do nothing in the state that they lead to; no
+ * VM that has crashed goes on before a reset.
+ */
+void vm_pause(struct vm *vm);
+int vm_resume(struct vm *vm, struct error *err);
+
+void vm_listen(struct vm *vm, struct vm_listener *l);
+void vm_unlisten(struct vm *vm, struct vm_listener *l);
+
+/*
  * From any thread.  Asked by a vCPU thread, its guest executes nothing more
- * after the access that it is in.  @why, for VM_REQ_CRASH, may be NULL.
+ * after the access that it is in.
  */
 void vm_request(struct vm *vm, enum vm_request req);
-void vm_crash(struct vm *vm, const struct error *why);
+/* From the thread of the vCPU that cannot go on. */
+void vm_crash(struct vm *vm, unsigned int vcpu, const struct error *why);
+/* From the thread of a vCPU that met the debugger: pauses the VM. */
+void vm_hit(struct vm *vm, struct vcpu *vcpu);
 /* ACPI power button (the main thread's loop). */
 void vm_power_button(struct vm *vm);
 
