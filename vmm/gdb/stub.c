@@ -134,6 +134,7 @@ void gdb_stub_ended(struct gdb_stub *s, int signal)
 	s->attached = false;
 	if (!s->waiting)
 		return;
+	s->waiting = false;
 	s->binary = false;
 	answer(s, signal ? "X" : "W");
 	gdb_body_hex(&s->out, &byte, 1);
