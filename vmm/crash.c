@@ -131,4 +131,8 @@ void crash_report(struct vm *vm, unsigned int vcpu)
 	}
 	cpu_describe(&regs, &vm->mem, text);
 	log_lines(who, text);
+	/* So KVM treats a triple fault on AMD's processors. */
+	if (regs.rip == 0xfff0 && regs.seg[CPU_CS].base == 0xffff0000)
+		log_error(who, "KVM has reset this vCPU: "
+			       "what it held at the fault is lost");
 }

@@ -12,7 +12,13 @@ PAYLOAD_LINK  := -m32 -nostdlib -static -Wl,--build-id=none \
                  -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments
 
 .PHONY: payload
-payload: $(PAYLOADS)
+payload: $(PAYLOADS) $(B)/tests/payload/debugs
+
+# A program of the host's, which asks KVM what of debugging it does.
+$(B)/tests/payload/debugs: tests/payload/debugs.c
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -o $@ $<
 
 $(B)/tests/payload/%.elf: tests/payload/%.c tests/payload/start.S \
                 tests/payload/payload.ld tests/payload/build.mk
