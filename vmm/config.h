@@ -41,6 +41,7 @@ struct config {
 	unsigned int nr_disks;
 	struct rng_config rng;
 	struct vcon_config vcon;
+	bool paused;
 	char *log; /* error, warn (default), info, debug */
 };
 

@@ -290,6 +290,7 @@ const struct accel_ops accel_kvm = {
 	.unkick = kvm_vcpu_unkick,
 	.vcpu_attach = kvm_vcpu_attach,
 	.reset = kvm_vm_reset,
+	.clock = kvm_vm_clock,
 	.irq_line = kvm_irq_line,
 	.msi = kvm_msi,
 	.ioeventfd = kvm_ioeventfd,
