@@ -123,6 +123,12 @@ struct accel_ops {
 	/* Puts irqchips and timers back to power-on state; vCPUs are stopped. */
 	int (*reset)(struct accel *accel);
 
+	/*
+	 * Optional: the clock that a paravirtual guest reads stands still, and
+	 * goes on from there; vCPUs are stopped.
+	 */
+	void (*clock)(struct accel *accel, bool on);
+
 	int (*irq_line)(struct accel *accel, unsigned int gsi, bool level);
 	int (*msi)(struct accel *accel, uint64_t addr, uint32_t data);
 

@@ -56,6 +56,7 @@ struct config {
 	struct vcon_config vcon;
 	enum on_crash on_crash;
 	struct gdb_config gdb;
+	bool paused;
 	char *log; /* error, warn (default), info, debug */
 };
 

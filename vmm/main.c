@@ -54,7 +54,7 @@ static void on_signal(void *opaque, uint32_t events)
 		return;
 	}
 	r->stopped_by = (int)info.ssi_signo;
-	vm_request(&r->vm, VM_REQ_STOP);
+	vm_request_by(&r->vm, VM_REQ_STOP, VM_BY_SIGNAL);
 }
 
 /* A crash of the VMM itself must not leave the terminal raw. */

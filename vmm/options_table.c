@@ -71,7 +71,7 @@ static const struct opt gdb_options[] = {
 	  .kind = OPT_BOOL,
 	  .def = "off",
 	  .offset = offsetof(struct gdb_config, wait),
-	  .help = "the guest starts when the debugger says so" },
+	  .help = "the guest waits until the debugger lets it run" },
 	{ 0 }
 };
 
@@ -179,6 +179,12 @@ const struct opt vm_options[] = {
 	  .def = "auto",
 	  CFG(module),
 	  .help = "use vireo.ko" },
+	{ .name = "paused",
+	  .kind = OPT_BOOL,
+	  .metavar = "on|off",
+	  .def = "off",
+	  CFG(paused),
+	  .help = "wait for the command to run (QMP cont)" },
 	{ .name = "config",
 	  .kind = OPT_CONFIG,
 	  .metavar = "FILE",

@@ -135,85 +135,70 @@ static int power_on(struct vm *vm, struct error *err)
 	return 0;
 }
 
-static void notify(struct vm *vm, enum vm_event event)
-{
-	struct vm_listener *l, *next;
-
-	for (l = vm->listeners; l; l = next) {
-		next = l->next;
-		l->fn(l->opaque, event);
-	}
-}
-
-void vm_listen(struct vm *vm, struct vm_listener *l)
-{
-	l->next = vm->listeners;
-	vm->listeners = l;
-}
-
-void vm_unlisten(struct vm *vm, struct vm_listener *l)
-{
-	struct vm_listener **p;
-
-	for (p = &vm->listeners; *p; p = &(*p)->next)
-		if (*p == l) {
-			*p = l->next;
-			break;
-		}
-}
-
-static void go(struct vm *vm)
+static void start(struct vm *vm)
 {
 	devices_start(vm);
 	vcpus_run(vm);
+	vm->state = VM_RUNNING;
 }
 
 static void stop(struct vm *vm)
 {
 	vcpus_park(vm);
-	devices_stop(vm);
+	if (vm->state == VM_RUNNING)
+		devices_stop(vm);
 }
 
-static int start(struct vm *vm, struct error *err)
-{
-	int rc = power_on(vm, err);
+/* ---- who wants to know ---------------------------------------------------- */
 
+static void notify(struct vm *vm, enum vm_event event, enum vm_cause cause)
+{
+	struct vm_listener *l, *next;
+
+	for (l = vm->listeners; l; l = next) {
+		next = l->next;
+		l->fn(l->opaque, event, cause);
+	}
+}
+
+void vm_listen(struct vm *vm, struct vm_listener *listener)
+{
+	listener->next = vm->listeners;
+	vm->listeners = listener;
+}
+
+void vm_unlisten(struct vm *vm, struct vm_listener *listener)
+{
+	struct vm_listener **p;
+
+	for (p = &vm->listeners; *p; p = &(*p)->next)
+		if (*p == listener) {
+			*p = listener->next;
+			break;
+		}
+}
+
+/* ---- what is asked of it --------------------------------------------------- */
+
+static int reset(struct vm *vm, enum vm_cause cause)
+{
+	bool runs = vm->state == VM_RUNNING;
+	int rc;
+
+	log_info(NULL, "reset");
+	vm->state = VM_PRELAUNCH;
+	vm->crashed = false;
+	rc = power_on(vm, &vm->crash);
 	if (rc)
 		return rc;
-	vm->crashed = false;
-	if (!vm->paused)
-		go(vm);
+	notify(vm, VM_EVENT_RESET, cause);
+	if (runs)
+		start(vm);
 	return 0;
 }
 
-void vm_pause(struct vm *vm)
-{
-	if (vm->paused)
-		return;
-	stop(vm);
-	vm->paused = true;
-	notify(vm, VM_EVENT_PAUSED);
-}
-
-int vm_resume(struct vm *vm, struct error *err)
-{
-	unsigned int i;
-
-	if (!vm->paused)
-		return 0;
-	if (vm->crashed)
-		return error_set(err, EBUSY,
-				 "the guest has crashed: reset it first");
-	for (i = 0; i < vm->nr_vcpus; i++)
-		vm->accel->ops->was_paused(vm->vcpus[i].accel);
-	vm->paused = false;
-	notify(vm, VM_EVENT_RUNNING);
-	go(vm);
-	return 0;
-}
-
-/* What --on-crash asks for; VM_REQ_NONE: it stays as it is. */
-static enum vm_request after_crash(struct vm *vm)
+/* What --on-crash asks for; VM_REQ_NONE: it is paused. */
+static enum vm_request after_crash(struct vm *vm, enum vm_cause cause)
 {
 	static const enum vm_request next[] = {
 		[ON_CRASH_STOP] = VM_REQ_CRASH,
@@ -221,14 +206,19 @@ static enum vm_request after_crash(struct vm *vm)
 		[ON_CRASH_POWEROFF] = VM_REQ_SHUTDOWN,
 		[ON_CRASH_PAUSE] = VM_REQ_NONE,
 	};
+	enum vm_request req = next[vm->cfg->on_crash];
 
 	crash_report(vm, vm->crash_vcpu);
 	/* Else main.c says it. */
-	if (vm->cfg->on_crash != ON_CRASH_STOP)
+	if (req != VM_REQ_CRASH)
 		log_error(NULL, "%s", vm->crash.text);
 	vm->crashed = true;
-	notify(vm, VM_EVENT_CRASHED);
-	return next[vm->cfg->on_crash];
+	notify(vm, VM_EVENT_CRASH, cause);
+	if (req == VM_REQ_NONE) {
+		vm->state = VM_PAUSED;
+		notify(vm, VM_EVENT_STOP, cause);
+	}
+	return req;
 }
 
 /* The main thread: does what was asked for. */
@@ -236,36 +226,34 @@ static void carry_out(void *opaque)
 {
 	struct vm *vm = opaque;
 	enum vm_request req;
+	enum vm_cause cause;
 
 	pthread_mutex_lock(&vm->lock);
 	req = vm->request;
 	pthread_mutex_unlock(&vm->lock);
 	if (req == VM_REQ_NONE)
-		return; /* asked while the last one was carried out, as one */
-	if (!vm->paused)
-		stop(vm);
+		return; /* asked again while it was carried out */
+	stop(vm);
 	pthread_mutex_lock(&vm->lock);
 	req = vm->request;
+	cause = vm->cause;
 	vm->request = VM_REQ_NONE;
 	pthread_mutex_unlock(&vm->lock);
 
 	if (req == VM_REQ_CRASH) {
-		req = after_crash(vm);
-		if (req == VM_REQ_NONE) {
-			vm->paused = true;
-			notify(vm, VM_EVENT_PAUSED);
+		req = after_crash(vm, cause);
+		if (req == VM_REQ_NONE)
 			return;
-		}
 	}
 	if (req == VM_REQ_RESET) {
-		log_info(NULL, "reset");
-		notify(vm, VM_EVENT_RESET);
-		if (!start(vm, &vm->crash))
+		if (!reset(vm, cause))
 			return;
 		req = VM_REQ_CRASH;
+		cause = VM_BY_GUEST;
 	}
+	vm->state = VM_ENDED;
 	vm->ended = req;
-	notify(vm, VM_EVENT_SHUTDOWN);
+	notify(vm, VM_EVENT_SHUTDOWN, cause);
 	loop_stop(vm->loop);
 }
 
@@ -283,9 +271,13 @@ int vm_run(struct vm *vm, struct error *err)
 	int rc;
 
 	vm->ended = VM_REQ_NONE;
-	rc = start(vm, err);
+	rc = power_on(vm, err);
 	if (rc)
 		return rc;
+	if (vm->cfg->paused)
+		vm->state = VM_PRELAUNCH;
+	else
+		start(vm);
 	rc = loop_run(vm->loop);
 	if (rc) {
 		stop(vm);
@@ -296,14 +288,15 @@ int vm_run(struct vm *vm, struct error *err)
 	return (int)vm->ended;
 }
 
-static void request(struct vm *vm, enum vm_request req, unsigned int vcpu,
-		    const struct error *why)
+static void request(struct vm *vm, enum vm_request req, enum vm_cause cause,
+		    unsigned int vcpu, const struct error *why)
 {
 	unsigned int i;
 
 	pthread_mutex_lock(&vm->lock);
 	if (req > vm->request) {
 		vm->request = req;
+		vm->cause = cause;
 		if (why) {
 			vm->crash = *why;
 			vm->crash_vcpu = vcpu;
@@ -317,12 +310,17 @@ static void request(struct vm *vm, enum vm_request req, unsigned int vcpu,
 
 void vm_request(struct vm *vm, enum vm_request req)
 {
-	request(vm, req, 0, NULL);
+	request(vm, req, VM_BY_GUEST, 0, NULL);
+}
+
+void vm_request_by(struct vm *vm, enum vm_request req, enum vm_cause cause)
+{
+	request(vm, req, cause, 0, NULL);
 }
 
 void vm_crash(struct vm *vm, unsigned int vcpu, const struct error *why)
 {
-	request(vm, VM_REQ_CRASH, vcpu, why);
+	request(vm, VM_REQ_CRASH, VM_BY_GUEST, vcpu, why);
 }
 
 void vm_hit(struct vm *vm, struct vcpu *vcpu)
@@ -336,4 +334,32 @@ void vm_hit(struct vm *vm, struct vcpu *vcpu)
 void vm_power_button(struct vm *vm)
 {
 	ich9_power_button(vm->ich9);
+	notify(vm, VM_EVENT_POWERDOWN, VM_BY_USER);
+}
+
+void vm_pause(struct vm *vm)
+{
+	if (vm->state != VM_RUNNING)
+		return;
+	stop(vm);
+	if (vm->accel->ops->clock)
+		vm->accel->ops->clock(vm->accel, false);
+	vm->state = VM_PAUSED;
+	notify(vm, VM_EVENT_STOP, VM_BY_USER);
+}
+
+void vm_resume(struct vm *vm)
+{
+	unsigned int i;
+
+	if ((vm->state != VM_PAUSED && vm->state != VM_PRELAUNCH) ||
+	    vm->crashed)
+		return;
+	for (i = 0; i < vm->nr_vcpus; i++)
+		vm->accel->ops->was_paused(vm->vcpus[i].accel);
+	if (vm->state == VM_PAUSED && vm->accel->ops->clock)
+		vm->accel->ops->clock(vm->accel, true);
+	/* Before it does something that they hear of, too. */
+	notify(vm, VM_EVENT_RESUME, VM_BY_USER);
+	start(vm);
 }

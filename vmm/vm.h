@@ -4,12 +4,14 @@
  *
  *            vm_create          vm_run                 a request
  *   (none) ------------> BUILT ---------> RUNNING ------------------> ENDED
- *                                         |     ^
- *                          vm_pause,      v     |  vm_resume
- *                          a crash        PAUSED
+ *                          |  vm_resume   |  ^  |                       ^
+ *                vm_run,   |        .-----|--'  | vm_pause              |
+ *                paused    v        |     v     v                       |
+ *                      PRELAUNCH ---'   reset  PAUSED ------------------'
  *
- * Reset, from RUNNING and from PAUSED: all vCPUs parked, devices stopped,
- * everything to power-on state, boot again, and on as before.
+ * Paused, all vCPUs are parked and all devices stopped.  A reset brings
+ * everything to power-on state and boots again; what was paused then is
+ * PRELAUNCH.  A crash ends it, or pauses or resets it: see --on-crash.
  *
  * The main thread runs vm->loop; each vCPU has a thread.  Requests come from
  * any thread and are carried out by the main thread.
@@ -17,7 +19,6 @@
  * Locks:
  *   vm.lock   mutex   request, crash, what vCPUs are to do (with vm.cond);
  *                     taken inside device locks, takes none itself
- * The other fields of the VM's life are the main thread's alone.
  */
 #ifndef VIREO_VM_H
 #define VIREO_VM_H
@@ -51,18 +52,24 @@ enum vm_request {
 	VM_REQ_CRASH,	 /* triple fault with no way on, or KVM failed */
 };
 
-/* What listeners are told; vCPUs are parked unless it says RUNNING. */
+/* Whose request it was. */
+enum vm_cause { VM_BY_GUEST, VM_BY_QMP, VM_BY_SIGNAL, VM_BY_USER };
+
+enum vm_state { VM_BUILT, VM_PRELAUNCH, VM_RUNNING, VM_PAUSED, VM_ENDED };
+
+/* What listeners hear of, when it has happened. */
 enum vm_event {
-	VM_EVENT_PAUSED,
-	VM_EVENT_RUNNING,
-	VM_EVENT_RESET,	   /* all is about to go back to power-on state */
-	VM_EVENT_CRASHED,  /* vm.crash says why; what --on-crash asks follows */
-	VM_EVENT_SHUTDOWN, /* vm.ended says which */
+	VM_EVENT_STOP,	 /* was paused */
+	VM_EVENT_RESUME, /* runs (again) */
+	VM_EVENT_RESET,
+	VM_EVENT_POWERDOWN, /* the power button was pressed */
+	VM_EVENT_CRASH, /* why is in vm.crash; what --on-crash says follows */
+	VM_EVENT_SHUTDOWN, /* ended */
 };
 
-/* Called in the main thread; may not change the VM's state. */
+/* Owned by who listens; called in the main thread. */
 struct vm_listener {
-	void (*fn)(void *opaque, enum vm_event event);
+	void (*fn)(void *opaque, enum vm_event event, enum vm_cause cause);
 	void *opaque;
 	struct vm_listener *next;
 };
@@ -91,15 +98,17 @@ struct vm {
 	pthread_cond_t cond; /* want or a vcpu.parked has changed */
 	enum vcpu_want want;
 	enum vm_request request;
+	enum vm_cause cause;
 	struct error crash;	 /* why VM_REQ_CRASH */
 	unsigned int crash_vcpu; /* and whose */
 
 	struct loop_call on_request;
 	struct loop_call on_hit;
-	struct vm_listener *listeners;
-	bool paused;  /* set before vm_run: starts paused */
-	bool crashed; /* until a reset; only with paused */
+	/* Main thread only. */
+	enum vm_state state;
+	bool crashed; /* PAUSED until a reset: nothing else helps */
 	enum vm_request ended;
+	struct vm_listener *listeners;
 };
 
 /* All or nothing; @vm is all zeros, @cfg must outlive it. */
@@ -109,25 +118,22 @@ int vm_run(struct vm *vm, struct error *err);
 void vm_destroy(struct vm *vm);
 
 /*
- * From the main thread.  Both do nothing in the state that they lead to; no
- * VM that has crashed goes on before a reset.
- */
-void vm_pause(struct vm *vm);
-int vm_resume(struct vm *vm, struct error *err);
-
-void vm_listen(struct vm *vm, struct vm_listener *l);
-void vm_unlisten(struct vm *vm, struct vm_listener *l);
-
-/*
  * From any thread.  Asked by a vCPU thread, its guest executes nothing more
- * after the access that it is in.
+ * after the access that it is in.  vm_request is the guest's own.
  */
 void vm_request(struct vm *vm, enum vm_request req);
+void vm_request_by(struct vm *vm, enum vm_request req, enum vm_cause cause);
 /* From the thread of the vCPU that cannot go on. */
 void vm_crash(struct vm *vm, unsigned int vcpu, const struct error *why);
 /* From the thread of a vCPU that met the debugger: pauses the VM. */
 void vm_hit(struct vm *vm, struct vcpu *vcpu);
-/* ACPI power button (the main thread's loop). */
-void vm_power_button(struct vm *vm);
+
+/* The main thread's loop. */
+void vm_power_button(struct vm *vm); /* of ACPI */
+/* Do nothing if it is so already; what has crashed does not resume. */
+void vm_pause(struct vm *vm);
+void vm_resume(struct vm *vm);
+void vm_listen(struct vm *vm, struct vm_listener *listener);
+void vm_unlisten(struct vm *vm, struct vm_listener *listener);
 
 #endif

@@ -296,6 +296,7 @@ const struct accel_ops accel_kvm = {
 	.describe_exit = kvm_describe_exit,
 	.was_paused = kvm_was_paused,
 	.reset = kvm_vm_reset,
+	.clock = kvm_vm_clock,
 	.irq_line = kvm_irq_line,
 	.msi = kvm_msi,
 	.ioeventfd = kvm_ioeventfd,

@@ -38,6 +38,7 @@ struct kvm {
 	struct kvm_vm_state *power_on;
 	struct kvm_cpuid2 *cpuid; /* of the host; NULL until needed */
 	struct kvm_msr_list *msrs;
+	struct kvm_clock_data clock; /* as it stood when it was stopped */
 };
 
 struct accel_vcpu {
@@ -95,6 +96,8 @@ int kvm_set_cpuid(struct accel_vcpu *vcpu, unsigned int nr, struct error *err);
 int kvm_vcpu_reset(struct accel_vcpu *vcpu, const struct cpu_entry *entry,
 		   struct error *err);
 int kvm_vm_reset(struct accel *accel);
+void kvm_vm_clock(struct accel *accel, bool on);
+void kvm_state_free(struct kvm *kvm);
 
 int kvm_get_regs(struct accel_vcpu *vcpu, struct cpu_regs *regs);
 int kvm_set_regs(struct accel_vcpu *vcpu, const struct cpu_regs *regs);
@@ -105,6 +108,5 @@ bool kvm_debug_exit(struct accel_vcpu *vcpu);
 struct cpu_hit kvm_hit(struct accel_vcpu *vcpu);
 void kvm_was_paused(struct accel_vcpu *vcpu);
 void kvm_describe_exit(struct accel_vcpu *vcpu, char *buf, size_t size);
-void kvm_state_free(struct kvm *kvm);
 
 #endif

@@ -171,13 +171,14 @@ static int end_signal(enum vm_request ended)
 	}
 }
 
-static void on_event(void *opaque, enum vm_event event)
+static void on_event(void *opaque, enum vm_event event, enum vm_cause cause)
 {
 	struct gdb_server *s = opaque;
 	struct gdb_stop why;
 
+	(void)cause;
 	switch (event) {
-	case VM_EVENT_PAUSED:
+	case VM_EVENT_STOP:
 		gdb_target_paused(&s->target, &why);
 		gdb_stub_stopped(&s->stub, &why);
 		break;
@@ -187,8 +188,7 @@ static void on_event(void *opaque, enum vm_event event)
 	case VM_EVENT_SHUTDOWN:
 		gdb_stub_ended(&s->stub, end_signal(s->target.vm->ended));
 		break;
-	case VM_EVENT_RUNNING:
-	case VM_EVENT_CRASHED:
+	default:
 		return;
 	}
 	/* What cannot be sent now waits for its turn, as does an error. */
@@ -327,8 +327,7 @@ int gdb_server_new(struct gdb_server **out, struct vm *vm,
 		goto err_close;
 	}
 	vm_listen(vm, &s->listener);
-	if (cfg->wait)
-		vm->paused = s->target.ours = true;
+	s->target.ours = cfg->wait; /* so it starts paused */
 	*out = s;
 	return 0;
 

@@ -13,7 +13,7 @@ struct gdb_config;
 struct gdb_server;
 struct vm;
 
-/* Listens; with cfg->wait @vm, which does not run yet, will start paused. */
+/* Listens; @vm does not run yet. */
 int gdb_server_new(struct gdb_server **server, struct vm *vm,
 		   const struct gdb_config *cfg, struct error *err);
 /* NULL is allowed. */

@@ -287,8 +287,8 @@ static int remove(void *target, enum gdb_point point, uint64_t addr,
 }
 
 /*
- * The memory that INT3s are in is about to be something else, and nothing is
- * mapped where they were: debug registers hold over that, as far as they go.
+ * The memory that INT3s were in is something else, and nothing is mapped where
+ * they were: debug registers hold over that, as far as they go.
  */
 void gdb_target_reset(struct gdb_target *t)
 {
@@ -298,8 +298,7 @@ void gdb_target_reset(struct gdb_target *t)
 	for (i = 0; i < t->vm->nr_vcpus; i++)
 		vcpu_hold(&t->vm->vcpus[i], false);
 	while (t->debug.nr_int3) {
-		addr = t->debug.int3[0];
-		remove_int3(t, 0);
+		addr = t->debug.int3[--t->debug.nr_int3];
 		if (add_watch(t, GDB_POINT_SOFTWARE, addr, 1))
 			log_warn("gdb",
 				 "the breakpoint at %#llx is lost in the reset",
@@ -315,7 +314,7 @@ static bool runs(void *target)
 {
 	struct gdb_target *t = target;
 
-	return !t->vm->paused;
+	return t->vm->state == VM_RUNNING;
 }
 
 /* Steps before all: who was stepped is waited for.  What else was hit will be
@@ -372,7 +371,7 @@ static void interrupt(void *target)
 {
 	struct gdb_target *t = target;
 
-	if (t->vm->paused)
+	if (t->vm->state != VM_RUNNING)
 		return;
 	t->interrupted = true;
 	vm_pause(t->vm);
@@ -407,7 +406,10 @@ static int resume(void *target, const enum gdb_action *actions)
 		vcpu_hold(&t->vm->vcpus[i], actions[i] == GDB_STAY);
 	}
 	t->debugging = any;
-	return rc ? rc : vm_resume(t->vm, NULL);
+	if (rc)
+		return rc;
+	vm_resume(t->vm);
+	return t->vm->state == VM_RUNNING ? 0 : -EBUSY;
 }
 
 static void detach(void *target)
@@ -427,21 +429,21 @@ static void detach(void *target)
 	}
 	t->debugging = false;
 	if (t->ours)
-		vm_resume(t->vm, NULL);
+		vm_resume(t->vm);
 }
 
 static void kill_vm(void *target)
 {
 	struct gdb_target *t = target;
 
-	vm_request(t->vm, VM_REQ_STOP);
+	vm_request_by(t->vm, VM_REQ_STOP, VM_BY_USER);
 }
 
 static void reset(void *target)
 {
 	struct gdb_target *t = target;
 
-	vm_request(t->vm, VM_REQ_RESET);
+	vm_request_by(t->vm, VM_REQ_RESET, VM_BY_USER);
 }
 
 const struct gdb_target_ops gdb_vm_ops = {

@@ -41,7 +41,7 @@ struct gdb_target {
 
 extern const struct gdb_target_ops gdb_vm_ops;
 
-/* In the listener: why all are parked; the guest is about to be reset. */
+/* In the listener: why all are parked; the guest was reset. */
 void gdb_target_paused(struct gdb_target *t, struct gdb_stop *why);
 void gdb_target_reset(struct gdb_target *t);
 
