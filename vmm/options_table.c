@@ -71,7 +71,7 @@ static const struct opt gdb_options[] = {
 	  .kind = OPT_BOOL,
 	  .def = "off",
 	  .offset = offsetof(struct gdb_config, wait),
-	  .help = "the guest waits until the debugger lets it run" },
+	  .help = "start when the debugger says so" },
 	{ 0 }
 };
 

@@ -143,7 +143,6 @@ gdb_dies() {
 	END
 	debug after <<-'END'
 	x/1xb &__x64_sys_read
-	p $dr7
 	END
 	want_not gdb-after '0xcc$' &&
 		want_not out 'Oops|BUG:|WARNING|int3|soft lockup|Call Trace|stall' ||

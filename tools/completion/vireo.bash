@@ -41,7 +41,7 @@ _vireo()
 		words="tcp:127.0.0.1: unix:"
 		compopt -o nospace
 		prefix=${cur%"${cur##*,}"}
-		[[ -z $prefix ]] || words=wait
+		[[ -z $prefix ]] || words='wait'
 		;;
 	--log) words="error warn info debug" ;;
 	--memory)
