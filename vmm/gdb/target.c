@@ -52,26 +52,31 @@ static void describe(void *target, unsigned int cpu, char *buf, size_t size)
 /* ---- memory ---- */
 
 /*
- * One page's part of what is read or written is in @buf: the client never sees
- * its own breakpoints, and what it writes goes under them.
+ * One page's part of what was read is in @buf: the client never sees its own
+ * breakpoints.
  */
-static void around_int3(struct gdb_target *t, uint64_t gpa, uint8_t *buf,
-			size_t len, bool write)
+static void show_under(const struct gdb_target *t, uint64_t gpa, uint8_t *buf,
+		       size_t len)
 {
 	unsigned int i;
-	uint64_t at;
 
-	for (i = 0; i < t->debug.nr_int3; i++) {
-		at = t->under[i].gpa - gpa;
-		if (at >= len)
-			continue;
-		if (write) {
-			t->under[i].byte = buf[at];
-			buf[at] = INT3;
-		} else {
-			buf[at] = t->under[i].byte;
-		}
-	}
+	for (i = 0; i < t->debug.nr_int3; i++)
+		if (t->under[i].gpa - gpa < len)
+			buf[t->under[i].gpa - gpa] = t->under[i].byte;
+}
+
+/* And what it writes goes under them; several may be of one byte. */
+static void put_under(struct gdb_target *t, uint64_t gpa, uint8_t *buf,
+		      size_t len)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->debug.nr_int3; i++)
+		if (t->under[i].gpa - gpa < len)
+			t->under[i].byte = buf[t->under[i].gpa - gpa];
+	for (i = 0; i < t->debug.nr_int3; i++)
+		if (t->under[i].gpa - gpa < len)
+			buf[t->under[i].gpa - gpa] = INT3;
 }
 
 static size_t access_memory(struct gdb_target *t, unsigned int cpu,
@@ -95,12 +100,12 @@ static size_t access_memory(struct gdb_target *t, unsigned int cpu,
 			memcpy(page, buf + done, n);
 			if (!mem_ptr(&t->vm->mem, gpa, n, MEM_WRITE))
 				break;
-			around_int3(t, gpa, page, n, true);
+			put_under(t, gpa, page, n);
 			mem_write(&t->vm->mem, gpa, page, n);
 		} else {
 			if (mem_read(&t->vm->mem, gpa, buf + done, n))
 				break;
-			around_int3(t, gpa, buf + done, n, false);
+			show_under(t, gpa, buf + done, n);
 		}
 		done += n;
 	}
@@ -208,29 +213,31 @@ static unsigned int find_int3(const struct gdb_target *t, uint64_t addr)
 	return i;
 }
 
-/* Puts back what was there, unless the guest has put something else. */
-static void remove_int3(struct gdb_target *t, unsigned int i)
-{
-	struct cpu_debug *d = &t->debug;
-	uint8_t now;
-
-	if (!mem_read(&t->vm->mem, t->under[i].gpa, &now, 1) && now == INT3)
-		mem_write(&t->vm->mem, t->under[i].gpa, &t->under[i].byte, 1);
-	d->nr_int3--;
-	d->int3[i] = d->int3[d->nr_int3];
-	t->under[i] = t->under[d->nr_int3];
-}
-
-/* Two linear addresses of one byte: the second finds the INT3 there. */
-static uint8_t byte_under(const struct gdb_target *t, uint64_t gpa,
-			  uint8_t byte)
+/* Another linear address may be of the same byte; nr_int3: none is. */
+static unsigned int find_under(const struct gdb_target *t, uint64_t gpa)
 {
 	unsigned int i;
 
 	for (i = 0; i < t->debug.nr_int3; i++)
 		if (t->under[i].gpa == gpa)
-			return t->under[i].byte;
-	return byte;
+			break;
+	return i;
+}
+
+/* Puts back what was there, unless the guest has put something else. */
+static void remove_int3(struct gdb_target *t, unsigned int i)
+{
+	struct cpu_debug *d = &t->debug;
+	const uint64_t gpa = t->under[i].gpa;
+	const uint8_t byte = t->under[i].byte;
+	uint8_t now;
+
+	d->nr_int3--;
+	d->int3[i] = d->int3[d->nr_int3];
+	t->under[i] = t->under[d->nr_int3];
+	if (find_under(t, gpa) == d->nr_int3 &&
+	    !mem_read(&t->vm->mem, gpa, &now, 1) && now == INT3)
+		mem_write(&t->vm->mem, gpa, &byte, 1);
 }
 
 static int add_int3(struct gdb_target *t, unsigned int cpu, uint64_t addr)
@@ -238,6 +245,7 @@ static int add_int3(struct gdb_target *t, unsigned int cpu, uint64_t addr)
 	const uint8_t int3 = INT3;
 	struct cpu_debug *d = &t->debug;
 	struct cpu_regs regs;
+	unsigned int other;
 	uint64_t gpa, left;
 	uint8_t byte;
 	int rc = get_regs(t, cpu, &regs);
@@ -250,7 +258,9 @@ static int add_int3(struct gdb_target *t, unsigned int cpu, uint64_t addr)
 	    mem_read(&t->vm->mem, gpa, &byte, 1) ||
 	    mem_write(&t->vm->mem, gpa, &int3, 1))
 		return -EFAULT;
-	t->under[d->nr_int3].byte = byte_under(t, gpa, byte);
+	other = find_under(t, gpa);
+	t->under[d->nr_int3].byte = other < d->nr_int3 ? t->under[other].byte :
+							 byte;
 	t->under[d->nr_int3].gpa = gpa;
 	d->int3[d->nr_int3++] = addr;
 	return 0;
