@@ -28,6 +28,19 @@ struct vcon_config {
 	char *target; /* as console; NULL: no virtio console */
 };
 
+struct gdb_config {
+	char *target; /* tcp:127.0.0.1:PORT, unix:PATH; NULL: no debugger */
+	bool wait;    /* for it, before the first instruction */
+};
+
+/* The order of the words in options_table.c */
+enum on_crash {
+	ON_CRASH_STOP,
+	ON_CRASH_RESET,
+	ON_CRASH_POWEROFF,
+	ON_CRASH_PAUSE,
+};
+
 struct config {
 	char *name; /* default: "vm" */
 	char *kernel;
@@ -41,6 +54,9 @@ struct config {
 	unsigned int nr_disks;
 	struct rng_config rng;
 	struct vcon_config vcon;
+	enum on_crash on_crash;
+	struct gdb_config gdb;
+	bool paused;
 	char *log; /* error, warn (default), info, debug */
 };
 

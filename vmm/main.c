@@ -11,6 +11,7 @@
 
 #include "config.h"
 #include "error.h"
+#include "gdb/server.h"
 #include "log.h"
 #include "options.h"
 #include "status.h"
@@ -22,6 +23,7 @@ enum log_level log_level = LOG_WARN;
 /* What the main loop knows while a VM runs. */
 struct runner {
 	struct vm vm;
+	struct gdb_server *gdb;
 	struct loop_fd signals;
 	unsigned int presses; /* of the power button, by signal */
 	int stopped_by;	      /* the signal that stopped the VM, or 0 */
@@ -52,7 +54,7 @@ static void on_signal(void *opaque, uint32_t events)
 		return;
 	}
 	r->stopped_by = (int)info.ssi_signo;
-	vm_request(&r->vm, VM_REQ_STOP);
+	vm_request_by(&r->vm, VM_REQ_STOP, VM_BY_SIGNAL);
 }
 
 /* A crash of the VMM itself must not leave the terminal raw. */
@@ -145,8 +147,11 @@ static int cmd_run(int argc, char **argv)
 		goto out;
 	}
 	rc = setup_signals(r, &err);
+	if (!rc && cfg.gdb.target)
+		rc = gdb_server_new(&r->gdb, &r->vm, &cfg.gdb, &err);
 	if (!rc)
 		rc = vm_run(&r->vm, &err);
+	gdb_server_free(r->gdb);
 	if (r->signals.added) {
 		loop_fd_del(r->vm.loop, &r->signals);
 		close(r->signals.fd);

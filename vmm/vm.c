@@ -5,6 +5,7 @@
 
 #include "boot/boot.h"
 #include "config.h"
+#include "crash.h"
 #include "device.h"
 #include "device/devices.h"
 #include "log.h"
@@ -33,6 +34,7 @@ static int create_memory(struct vm *vm, struct error *err)
 }
 
 static void carry_out(void *opaque);
+static void stop_at_hit(void *opaque);
 
 int vm_create(struct vm *vm, const struct config *cfg, struct error *err)
 {
@@ -46,6 +48,8 @@ int vm_create(struct vm *vm, const struct config *cfg, struct error *err)
 	vm->fast.vm_fd = -1;
 	vm->on_request.fn = carry_out;
 	vm->on_request.opaque = vm;
+	vm->on_hit.fn = stop_at_hit;
+	vm->on_hit.opaque = vm;
 
 	/* Before anything costly: a wrong path is the commonest mistake. */
 	rc = boot_open(vm, err);
@@ -133,21 +137,90 @@ static int power_on(struct vm *vm, struct error *err)
 	return 0;
 }
 
-static int start(struct vm *vm, struct error *err)
+static void start(struct vm *vm)
 {
-	int rc = power_on(vm, err);
-
-	if (rc)
-		return rc;
 	devices_start(vm);
 	vcpus_run(vm);
-	return 0;
+	vm->state = VM_RUNNING;
 }
 
 static void stop(struct vm *vm)
 {
 	vcpus_park(vm);
-	devices_stop(vm);
+	if (vm->state == VM_RUNNING)
+		devices_stop(vm);
+}
+
+/* ---- who wants to know ---------------------------------------------------- */
+
+static void notify(struct vm *vm, enum vm_event event, enum vm_cause cause)
+{
+	struct vm_listener *l, *next;
+
+	for (l = vm->listeners; l; l = next) {
+		next = l->next;
+		l->fn(l->opaque, event, cause);
+	}
+}
+
+void vm_listen(struct vm *vm, struct vm_listener *listener)
+{
+	listener->next = vm->listeners;
+	vm->listeners = listener;
+}
+
+void vm_unlisten(struct vm *vm, struct vm_listener *listener)
+{
+	struct vm_listener **p;
+
+	for (p = &vm->listeners; *p; p = &(*p)->next)
+		if (*p == listener) {
+			*p = listener->next;
+			break;
+		}
+}
+
+/* ---- what is asked of it --------------------------------------------------- */
+
+static int reset(struct vm *vm, enum vm_cause cause)
+{
+	bool runs = vm->state == VM_RUNNING;
+	int rc;
+
+	log_info(NULL, "reset");
+	vm->state = VM_PRELAUNCH;
+	vm->crashed = false;
+	rc = power_on(vm, &vm->crash);
+	if (rc)
+		return rc;
+	notify(vm, VM_EVENT_RESET, cause);
+	if (runs)
+		start(vm);
+	return 0;
+}
+
+/* What --on-crash asks for; VM_REQ_NONE: it is paused. */
+static enum vm_request after_crash(struct vm *vm, enum vm_cause cause)
+{
+	static const enum vm_request next[] = {
+		[ON_CRASH_STOP] = VM_REQ_CRASH,
+		[ON_CRASH_RESET] = VM_REQ_RESET,
+		[ON_CRASH_POWEROFF] = VM_REQ_SHUTDOWN,
+		[ON_CRASH_PAUSE] = VM_REQ_NONE,
+	};
+	enum vm_request req = next[vm->cfg->on_crash];
+
+	crash_report(vm, vm->crash_vcpu);
+	/* Else main.c says it. */
+	if (req != VM_REQ_CRASH)
+		log_error(NULL, "%s", vm->crash.text);
+	vm->crashed = true;
+	notify(vm, VM_EVENT_CRASH, cause);
+	if (req == VM_REQ_NONE) {
+		vm->state = VM_PAUSED;
+		notify(vm, VM_EVENT_STOP, cause);
+	}
+	return req;
 }
 
 /* The main thread: does what was asked for. */
@@ -155,21 +228,44 @@ static void carry_out(void *opaque)
 {
 	struct vm *vm = opaque;
 	enum vm_request req;
+	enum vm_cause cause;
 
+	pthread_mutex_lock(&vm->lock);
+	req = vm->request;
+	pthread_mutex_unlock(&vm->lock);
+	if (req == VM_REQ_NONE)
+		return; /* asked again while it was carried out */
 	stop(vm);
 	pthread_mutex_lock(&vm->lock);
 	req = vm->request;
+	cause = vm->cause;
 	vm->request = VM_REQ_NONE;
 	pthread_mutex_unlock(&vm->lock);
 
+	if (req == VM_REQ_CRASH) {
+		req = after_crash(vm, cause);
+		if (req == VM_REQ_NONE)
+			return;
+	}
 	if (req == VM_REQ_RESET) {
-		log_info(NULL, "reset");
-		if (!start(vm, &vm->crash))
+		if (!reset(vm, cause))
 			return;
 		req = VM_REQ_CRASH;
+		cause = VM_BY_GUEST;
 	}
+	vm->state = VM_ENDED;
 	vm->ended = req;
+	notify(vm, VM_EVENT_SHUTDOWN, cause);
 	loop_stop(vm->loop);
+}
+
+/* What was hit may be gone by now: somebody resumed or reset the VM. */
+static void stop_at_hit(void *opaque)
+{
+	struct vm *vm = opaque;
+
+	if (vcpus_hit(vm))
+		vm_pause(vm);
 }
 
 int vm_run(struct vm *vm, struct error *err)
@@ -177,9 +273,13 @@ int vm_run(struct vm *vm, struct error *err)
 	int rc;
 
 	vm->ended = VM_REQ_NONE;
-	rc = start(vm, err);
+	rc = power_on(vm, err);
 	if (rc)
 		return rc;
+	if (vm->cfg->paused)
+		vm->state = VM_PRELAUNCH;
+	else
+		start(vm);
 	rc = loop_run(vm->loop);
 	if (rc) {
 		stop(vm);
@@ -190,15 +290,19 @@ int vm_run(struct vm *vm, struct error *err)
 	return (int)vm->ended;
 }
 
-static void request(struct vm *vm, enum vm_request req, const struct error *why)
+static void request(struct vm *vm, enum vm_request req, enum vm_cause cause,
+		    unsigned int vcpu, const struct error *why)
 {
 	unsigned int i;
 
 	pthread_mutex_lock(&vm->lock);
 	if (req > vm->request) {
 		vm->request = req;
-		if (why)
+		vm->cause = cause;
+		if (why) {
 			vm->crash = *why;
+			vm->crash_vcpu = vcpu;
+		}
 	}
 	for (i = 0; i < vm->nr_vcpus; i++)
 		vm->accel->ops->kick(vm->vcpus[i].accel);
@@ -208,15 +312,56 @@ static void request(struct vm *vm, enum vm_request req, const struct error *why)
 
 void vm_request(struct vm *vm, enum vm_request req)
 {
-	request(vm, req, NULL);
+	request(vm, req, VM_BY_GUEST, 0, NULL);
 }
 
-void vm_crash(struct vm *vm, const struct error *why)
+void vm_request_by(struct vm *vm, enum vm_request req, enum vm_cause cause)
 {
-	request(vm, VM_REQ_CRASH, why);
+	request(vm, req, cause, 0, NULL);
+}
+
+void vm_crash(struct vm *vm, unsigned int vcpu, const struct error *why)
+{
+	request(vm, VM_REQ_CRASH, VM_BY_GUEST, vcpu, why);
+}
+
+void vm_hit(struct vm *vm, struct vcpu *vcpu)
+{
+	pthread_mutex_lock(&vm->lock);
+	vcpu->hit = true;
+	pthread_mutex_unlock(&vm->lock);
+	loop_post(vm->loop, &vm->on_hit);
 }
 
 void vm_power_button(struct vm *vm)
 {
 	ich9_power_button(vm->ich9);
+	notify(vm, VM_EVENT_POWERDOWN, VM_BY_USER);
+}
+
+void vm_pause(struct vm *vm)
+{
+	if (vm->state != VM_RUNNING)
+		return;
+	stop(vm);
+	if (vm->accel->ops->clock)
+		vm->accel->ops->clock(vm->accel, false);
+	vm->state = VM_PAUSED;
+	notify(vm, VM_EVENT_STOP, VM_BY_USER);
+}
+
+void vm_resume(struct vm *vm)
+{
+	unsigned int i;
+
+	if ((vm->state != VM_PAUSED && vm->state != VM_PRELAUNCH) ||
+	    vm->crashed)
+		return;
+	for (i = 0; i < vm->nr_vcpus; i++)
+		vm->accel->ops->was_paused(vm->vcpus[i].accel);
+	if (vm->state == VM_PAUSED && vm->accel->ops->clock)
+		vm->accel->ops->clock(vm->accel, true);
+	/* Before it does something that they hear of, too. */
+	notify(vm, VM_EVENT_RESUME, VM_BY_USER);
+	start(vm);
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Included by the top Makefile: payload guests, build/tests/payload/*.elf.
 
-PAYLOAD_NAMES := hello mmio msg pciscan pio reset triple windows \
+PAYLOAD_NAMES := debug hello mmio msg pciscan pio reset triple windows \
                  writer
 PAYLOADS      := $(PAYLOAD_NAMES:%=$(B)/tests/payload/%.elf)
 # A guest at CPL 0 that sets up nothing: no SSE, no x87, no stack protector.
@@ -13,7 +13,7 @@ PAYLOAD_LINK  := -m32 -nostdlib -static -Wl,--build-id=none \
                  -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments
 
 .PHONY: payload
-payload: $(PAYLOADS) $(B)/tests/payload/watch
+payload: $(PAYLOADS) $(B)/tests/payload/watch $(B)/tests/payload/debugs
 
 # It looks at the memory of a guest, from within the VMM.
 $(B)/tests/payload/watch: $(B)/obj/tests/payload/watch.o \
@@ -21,6 +21,12 @@ $(B)/tests/payload/watch: $(B)/obj/tests/payload/watch.o \
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
 	@$(CC) $(CFLAGS) $(LDFLAGS) -pthread -pie -o $@ $^ $(VMM_LIBS)
+
+# A program of the host's, which asks KVM what of debugging it does.
+$(B)/tests/payload/debugs: tests/payload/debugs.c
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -o $@ $<
 
 $(B)/tests/payload/%.elf: tests/payload/%.c tests/payload/start.S \
                 tests/payload/payload.ld tests/payload/build.mk

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "../cpu.h"
 #include "../error.h"
 #include "kvm.h"
 
@@ -21,14 +22,10 @@
 #define MSR_MTRR_DEF_TYPE 0x2ff
 #define MTRR_ENABLED_WRITE_BACK (1 << 11 | 6)
 
-#define CR0_PE (1UL << 0)
 #define CR0_ET (1UL << 4)
 #define CR0_NE (1UL << 5)
 #define CR0_WP (1UL << 16)
-#define CR0_PG (1UL << 31)
-#define CR4_PAE (1UL << 5)
 #define EFER_LME (1UL << 8)
-#define EFER_LMA (1UL << 10)
 
 struct kvm_vm_state {
 	struct kvm_irqchip chip[NR_IRQCHIPS];
@@ -315,4 +312,23 @@ int kvm_vcpu_reset(struct accel_vcpu *vcpu, const struct cpu_entry *entry,
 		return error_sys(err, -rc, "cannot reset vCPU %u", vcpu->id);
 	enable_mtrr(vcpu);
 	return 0;
+}
+
+/*
+ * The guest's kvmclock.  A host that cannot stop it lets the guest see a jump,
+ * as it would after a suspend.
+ */
+void kvm_vm_clock(struct accel *accel, bool on)
+{
+	struct kvm *kvm = to_kvm(accel);
+
+	if (!on) {
+		if (ioctl(kvm->vm_fd, KVM_GET_CLOCK, &kvm->clock))
+			kvm->clock.clock = 0;
+		return;
+	}
+	/* Only the clock itself: the host's time has gone on. */
+	kvm->clock = (struct kvm_clock_data){ .clock = kvm->clock.clock };
+	if (kvm->clock.clock)
+		ioctl(kvm->vm_fd, KVM_SET_CLOCK, &kvm->clock);
 }

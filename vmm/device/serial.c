@@ -366,12 +366,12 @@ static void key_power(void *opaque)
 
 static void key_stop(void *opaque)
 {
-	vm_request(opaque, VM_REQ_STOP);
+	vm_request_by(opaque, VM_REQ_STOP, VM_BY_USER);
 }
 
 static void key_reset(void *opaque)
 {
-	vm_request(opaque, VM_REQ_RESET);
+	vm_request_by(opaque, VM_REQ_RESET, VM_BY_USER);
 }
 
 /* ---- life ------------------------------------------------------------------

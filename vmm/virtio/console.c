@@ -166,14 +166,14 @@ static void vcon_stop(void *opaque)
 {
 	struct virtio_console *vcon = opaque;
 
-	vm_request(vcon->vpci.pci.dev.vm, VM_REQ_STOP);
+	vm_request_by(vcon->vpci.pci.dev.vm, VM_REQ_STOP, VM_BY_USER);
 }
 
 static void vcon_machine_reset(void *opaque)
 {
 	struct virtio_console *vcon = opaque;
 
-	vm_request(vcon->vpci.pci.dev.vm, VM_REQ_RESET);
+	vm_request_by(vcon->vpci.pci.dev.vm, VM_REQ_RESET, VM_BY_USER);
 }
 
 /* The size is known, and told, only of a terminal (5.3.4). */
