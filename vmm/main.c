@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "control/control.h"
 #include "error.h"
 #include "log.h"
 #include "options.h"
@@ -123,6 +124,7 @@ static int cmd_run(int argc, char **argv)
 {
 	struct error err = { "" };
 	struct config cfg = { 0 };
+	struct control *control;
 	struct runner *r;
 	int status, rc;
 
@@ -141,16 +143,26 @@ static int cmd_run(int argc, char **argv)
 		config_free(&cfg);
 		return STATUS_ERROR;
 	}
+	status = STATUS_ERROR;
+	/* First of all: it finds out whether the name is free. */
+	rc = control_open(&control, &cfg, &err);
+	if (rc) {
+		print_error(&err);
+		goto out;
+	}
 	rc = vm_create(&r->vm, &cfg, &err);
 	if (rc) {
 		terminal_restore();
 		print_error(&err);
-		status = STATUS_ERROR;
+		control_close(control);
 		goto out;
 	}
-	rc = setup_signals(r, &err);
+	rc = control_serve(control, &r->vm, &err);
+	if (!rc)
+		rc = setup_signals(r, &err);
 	if (!rc)
 		rc = vm_run(&r->vm, &err);
+	control_close(control);
 	if (r->signals.added) {
 		loop_fd_del(r->vm.loop, &r->signals);
 		close(r->signals.fd);

@@ -20,7 +20,7 @@ _vireo()
 		option=${prev##*,} cur=
 	elif [[ $prev == = ]]; then
 		option=${COMP_WORDS[COMP_CWORD-2]##*,}
-	elif [[ $prev == : && ${COMP_WORDS[COMP_CWORD-2]} == file ]]; then
+	elif [[ $prev == : && ${COMP_WORDS[COMP_CWORD-2]} =~ ^(file|unix)$ ]]; then
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		compopt -o filenames
 		return
@@ -35,7 +35,11 @@ _vireo()
 		words="stdio pty file: none"
 		[[ $cur != f* ]] || compopt -o nospace
 		;;
-	--module) words="auto on off" ;;
+	--module | --control) words="auto on off" ;;
+	--qmp)
+		words="unix: fd: stdio"
+		compopt -o nospace
+		;;
 	--log) words="error warn info debug" ;;
 	--memory)
 		compopt -o nospace
@@ -43,7 +47,7 @@ _vireo()
 		[[ -z $prefix ]] || words="pages= prefault"
 		;;
 	pages) words="4k thp hugetlb" ;;
-	prefault) words="on off" ;;
+	prefault | server | --paused) words="on off" ;;
 	--append | --name | --cpus | serial | size) ;;
 	*)
 		words=$("$vireo" run --help 2>/dev/null |
