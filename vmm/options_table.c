@@ -165,7 +165,7 @@ const struct opt vm_options[] = {
 	  .words = "auto|on|off",
 	  .def = "auto",
 	  CFG(control),
-	  .help = "control socket in the runtime directory" },
+	  .help = "socket in the runtime directory" },
 	{ .name = "qmp",
 	  .kind = OPT_GROUP,
 	  .sub = qmp_options,
@@ -179,7 +179,7 @@ const struct opt vm_options[] = {
 	  .metavar = "on|off",
 	  .def = "off",
 	  CFG(paused),
-	  .help = "wait for the command to run (QMP cont)" },
+	  .help = "wait for the QMP command cont" },
 
 	{ .section = "Other",
 	  .name = "module",
