@@ -123,8 +123,9 @@ static void info_chardev(struct text *t)
 	json_t *c;
 	size_t i;
 
-	json_array_foreach(list, i, c)
+	json_array_foreach(list, i, c) {
 		line(t, "%s: filename=%s", str(c, "label"), str(c, "filename"));
+	}
 	json_decref(list);
 	json_decref(args);
 }
@@ -176,8 +177,9 @@ static void info_pci(struct text *t)
 	json_t *bus = json_array_get(list, 0);
 	size_t i;
 
-	json_array_foreach(json_object_get(bus, "devices"), i, f)
+	json_array_foreach(json_object_get(bus, "devices"), i, f) {
 		info_pci_function(t, f);
+	}
 	json_decref(list);
 	json_decref(args);
 }
