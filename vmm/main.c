@@ -12,6 +12,7 @@
 #include "config.h"
 #include "control/control.h"
 #include "error.h"
+#include "gdb/server.h"
 #include "log.h"
 #include "options.h"
 #include "status.h"
@@ -23,6 +24,7 @@ enum log_level log_level = LOG_WARN;
 /* What the main loop knows while a VM runs. */
 struct runner {
 	struct vm vm;
+	struct gdb_server *gdb;
 	struct loop_fd signals;
 	unsigned int presses; /* of the power button, by signal */
 	int stopped_by;	      /* the signal that stopped the VM, or 0 */
@@ -160,8 +162,11 @@ static int cmd_run(int argc, char **argv)
 	rc = control_serve(control, &r->vm, &err);
 	if (!rc)
 		rc = setup_signals(r, &err);
+	if (!rc && cfg.gdb.target)
+		rc = gdb_server_new(&r->gdb, &r->vm, &cfg.gdb, &err);
 	if (!rc)
 		rc = vm_run(&r->vm, &err);
+	gdb_server_free(r->gdb);
 	control_close(control);
 	if (r->signals.added) {
 		loop_fd_del(r->vm.loop, &r->signals);

@@ -243,6 +243,7 @@ static int check_config(struct config *cfg, struct error *err)
 		ret = check_stdio(cfg, err);
 	if (ret)
 		return ret;
+	cfg->paused |= cfg->gdb.target && cfg->gdb.wait;
 	if (cfg->vcon.target && !strcmp(cfg->vcon.target, "stdio") &&
 	    !strcmp(cfg->console, "stdio"))
 		return error_set(

@@ -25,16 +25,19 @@ static void handle_exit(struct vcpu *vcpu, enum accel_exit why,
 		break;
 	case ACCEL_EXIT_HALTED:
 		error_set(err, EIO, "vCPU %u halted for ever", vcpu->id);
-		vm_crash(vcpu->vm, err);
+		vm_crash(vcpu->vm, vcpu->id, err);
 		break;
 	case ACCEL_EXIT_SHUTDOWN:
 		error_set(err, EIO,
 			  "the guest crashed: triple fault on vCPU %u",
 			  vcpu->id);
-		vm_crash(vcpu->vm, err);
+		vm_crash(vcpu->vm, vcpu->id, err);
 		break;
 	case ACCEL_EXIT_FAILED:
-		vm_crash(vcpu->vm, err);
+		vm_crash(vcpu->vm, vcpu->id, err);
+		break;
+	case ACCEL_EXIT_DEBUG:
+		vm_hit(vcpu->vm, vcpu);
 		break;
 	}
 }
@@ -59,7 +62,8 @@ static void *vcpu_main(void *opaque)
 		 */
 		ops->unkick(vcpu->accel);
 		while (vm->want == VCPU_PARK ||
-		       (vm->want == VCPU_RUN && vm->request)) {
+		       (vm->want == VCPU_RUN &&
+			(vm->request || vcpu->hit || vcpu->hold))) {
 			if (!vcpu->parked) {
 				vcpu->parked = true;
 				pthread_cond_broadcast(&vm->cond);
@@ -179,7 +183,33 @@ void vcpus_destroy(struct vm *vm)
 
 void vcpus_run(struct vm *vm)
 {
-	set_want(vm, VCPU_RUN);
+	unsigned int i;
+
+	pthread_mutex_lock(&vm->lock);
+	for (i = 0; i < vm->nr_vcpus; i++)
+		vm->vcpus[i].hit = false;
+	vm->want = VCPU_RUN;
+	pthread_cond_broadcast(&vm->cond);
+	pthread_mutex_unlock(&vm->lock);
+}
+
+bool vcpus_hit(struct vm *vm)
+{
+	unsigned int i;
+	bool hit = false;
+
+	pthread_mutex_lock(&vm->lock);
+	for (i = 0; i < vm->nr_vcpus; i++)
+		hit |= vm->vcpus[i].hit;
+	pthread_mutex_unlock(&vm->lock);
+	return hit;
+}
+
+void vcpu_hold(struct vcpu *vcpu, bool hold)
+{
+	pthread_mutex_lock(&vcpu->vm->lock);
+	vcpu->hold = hold;
+	pthread_mutex_unlock(&vcpu->vm->lock);
 }
 
 void vcpus_park(struct vm *vm)

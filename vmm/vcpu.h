@@ -22,8 +22,10 @@ struct vcpu {
 	struct accel_vcpu *accel;
 	pthread_t thread;
 	bool started;
-	/* Under vm.lock. */
+	/* Under vm.lock: */
 	bool parked;
+	bool hit;  /* met the debugger; parked until all are let run again */
+	bool hold; /* parked while the others run */
 	pid_t tid; /* of the thread; 0 until it has begun */
 };
 
@@ -34,5 +36,9 @@ void vcpus_destroy(struct vm *vm);
 /* Lets all run; parks all and returns when none runs.  Main thread only. */
 void vcpus_run(struct vm *vm);
 void vcpus_park(struct vm *vm);
+/* Whether any has hit since all were let run. */
+bool vcpus_hit(struct vm *vm);
+/* All parked: @vcpu stays so when the others are let run, or no longer. */
+void vcpu_hold(struct vcpu *vcpu, bool hold);
 
 #endif
