@@ -53,7 +53,7 @@ static void flags(FILE *out, const struct cpu_regs *r)
 	fputs(" [", out);
 	for (i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
 		fputc(r->rflags >> bits[i].bit & 1 ? bits[i].letter : '-', out);
-	fprintf(out, "] CPL=%u II=0 A20=1 SMM=0 HLT=%d" EOL,
+	fprintf(out, "] CPL=%d II=0 A20=1 SMM=0 HLT=%d" EOL,
 		r->cr0 & CR0_PE ? r->seg[CPU_SS].attributes >> 5 & 3 : 0,
 		r->halted);
 }
@@ -87,7 +87,7 @@ static void vectors(FILE *out, const struct cpu_regs *r, unsigned int nr_xmm)
 	uint64_t lo, hi;
 	unsigned int i;
 
-	fprintf(out, "FCW=%04x FSW=%04x [ST=%u] FTW=%02x MXCSR=%08x" EOL,
+	fprintf(out, "FCW=%04x FSW=%04x [ST=%d] FTW=%02x MXCSR=%08x" EOL,
 		r->fcw, r->fsw, r->fsw >> 11 & 7, r->ftw, r->mxcsr);
 	for (i = 0; i < 8; i++) {
 		memcpy(&lo, r->st[i], 8);
