@@ -37,7 +37,8 @@ VMM_SRC  := $(sort $(wildcard vmm/*.c vmm/*/*.c))
 VMM_OBJ  := $(VMM_SRC:%.c=$(B)/obj/%.o)
 
 .PHONY: all vmm module tools run check bench lint install uninstall clean help \
-        unit setup guest lab-module tests check-debug check-kernels check-paths
+        unit setup guest lab-module tests checked check-debug check-kernels \
+        check-paths
 .DELETE_ON_ERROR:
 
 all: vmm tools module
@@ -146,7 +147,12 @@ setup:
 guest: setup
 	@tools/mkguest all
 
-tests: $(UNIT) payload kselftest fuzz
+tests: $(UNIT) payload kselftest fuzz checked
+
+# The VMM with ASan and UBSan, build/asan/vireo, for tests of hostile clients.
+checked:
+	@$(MAKE) --no-print-directory B=$(B)/asan $(B)/asan/vireo CFLAGS="-O1 -g \
+		-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 
 run: setup
 	@tools/mkguest initramfs
@@ -221,7 +227,7 @@ uninstall:
 # What was fetched or takes long to make (build/kernels, build/guest) stays;
 # rm -rf build removes that, too.
 clean:
-	rm -rf $(B)/obj $(B)/tests $(B)/module $(B)/lint-* $(B)/vireo \
+	rm -rf $(B)/obj $(B)/asan $(B)/tests $(B)/module $(B)/lint-* $(B)/vireo \
 		$(B)/vireo-stat $(B)/vireo.ko $(B)/libvmm.a $(B)/lab-out
 
 help:

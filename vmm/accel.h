@@ -23,6 +23,7 @@ struct cpu_hit;
 struct cpu_regs;
 struct error;
 struct fastpath;
+struct vireo_vcpu_page;
 
 enum accel_exit {
 	ACCEL_EXIT_KICKED,   /* a kick or a signal: look at what is asked */
@@ -106,6 +107,14 @@ struct accel_ops {
 	 */
 	void (*kick)(struct accel_vcpu *vcpu);
 	void (*unkick)(struct accel_vcpu *vcpu);
+	/*
+	 * Optional, from any thread: a descriptor of the accelerator's own
+	 * statistics (as KVM_GET_STATS_FD), of the VM if @vcpu is NULL; the
+	 * caller closes it.
+	 */
+	int (*stats_fd)(struct accel *accel, struct accel_vcpu *vcpu);
+	/* Optional: what the vCPU's thread counts, to be read at any time. */
+	const struct vireo_vcpu_page *(*vcpu_counts)(struct accel_vcpu *vcpu);
 	/* Called once by the thread that will call run. */
 	void (*vcpu_attach)(struct accel_vcpu *vcpu);
 

@@ -12,6 +12,7 @@
 #include "memory.h"
 
 #define CONFIG_MAX_DISKS 16
+#define CONFIG_MAX_QMP 7
 
 struct disk_config {
 	char *path;
@@ -28,6 +29,11 @@ struct vcon_config {
 	char *target; /* as console; NULL: no virtio console */
 };
 
+struct qmp_config {
+	char *target; /* unix:PATH, fd:N, stdio */
+	bool server;  /* listen at PATH, or connect to it */
+};
+
 struct gdb_config {
 	char *target; /* tcp:127.0.0.1:PORT, unix:PATH; NULL: no debugger */
 	bool wait;    /* for it, before the first instruction */
@@ -42,7 +48,7 @@ enum on_crash {
 };
 
 struct config {
-	char *name; /* default: "vm" */
+	char *name; /* NULL: vm, or vm-2 and so on */
 	char *kernel;
 	char *initrd;
 	char *append;
@@ -57,6 +63,9 @@ struct config {
 	enum on_crash on_crash;
 	struct gdb_config gdb;
 	bool paused;
+	char *control; /* auto (default), on, off */
+	struct qmp_config qmp[CONFIG_MAX_QMP];
+	unsigned int nr_qmp;
 	char *log; /* error, warn (default), info, debug */
 };
 

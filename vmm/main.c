@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "control/control.h"
 #include "error.h"
 #include "gdb/server.h"
 #include "log.h"
@@ -128,6 +129,7 @@ static int cmd_run(int argc, char **argv)
 	struct runner *r = &runner;
 	struct error err = { "" };
 	struct config cfg = { 0 };
+	struct control *control;
 	int status, rc;
 
 	rc = options_parse(&cfg, argc, argv, &err);
@@ -139,19 +141,29 @@ static int cmd_run(int argc, char **argv)
 	}
 	log_level = level_named(cfg.log);
 
+	status = STATUS_ERROR;
+	/* First of all: it finds out whether the name is free. */
+	rc = control_open(&control, &cfg, &err);
+	if (rc) {
+		print_error(&err);
+		goto out;
+	}
 	rc = vm_create(&r->vm, &cfg, &err);
 	if (rc) {
 		terminal_restore();
 		print_error(&err);
-		status = STATUS_ERROR;
+		control_close(control);
 		goto out;
 	}
-	rc = setup_signals(r, &err);
+	rc = control_serve(control, &r->vm, &err);
+	if (!rc)
+		rc = setup_signals(r, &err);
 	if (!rc && cfg.gdb.target)
 		rc = gdb_server_new(&r->gdb, &r->vm, &cfg.gdb, &err);
 	if (!rc)
 		rc = vm_run(&r->vm, &err);
 	gdb_server_free(r->gdb);
+	control_close(control);
 	if (r->signals.added) {
 		loop_fd_del(r->vm.loop, &r->signals);
 		close(r->signals.fd);

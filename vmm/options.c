@@ -214,11 +214,33 @@ int options_defaults(struct config *cfg, struct error *err)
 	return ret;
 }
 
+/* Only one can have standard input and output. */
+static int check_stdio(const struct config *cfg, struct error *err)
+{
+	unsigned int i, users = 0;
+
+	for (i = 0; i < cfg->nr_qmp; i++)
+		users += !strcmp(cfg->qmp[i].target, "stdio");
+	if (users > 1)
+		return error_set(err, EINVAL, "--qmp stdio: given twice");
+	if (users && !strcmp(cfg->console, "stdio"))
+		return error_set(
+			err, EINVAL,
+			"--qmp stdio: the serial port has the terminal (add --console none)");
+	if (users && cfg->vcon.target && !strcmp(cfg->vcon.target, "stdio"))
+		return error_set(
+			err, EINVAL,
+			"--qmp stdio: the virtio console has the terminal");
+	return 0;
+}
+
 /* What no option can check alone. */
 static int check_config(struct config *cfg, struct error *err)
 {
 	int ret = opt_check_required(vm_options, "--", cfg, err);
 
+	if (!ret)
+		ret = check_stdio(cfg, err);
 	if (ret)
 		return ret;
 	cfg->paused |= cfg->gdb.target && cfg->gdb.wait;

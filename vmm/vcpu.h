@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct accel_vcpu;
 struct error;
@@ -25,6 +26,7 @@ struct vcpu {
 	bool parked;
 	bool hit;  /* met the debugger; parked until all are let run again */
 	bool hold; /* parked while the others run */
+	pid_t tid; /* of the thread; 0 until it has begun */
 };
 
 /* Creates vm->vcpus and their threads, all parked. */

@@ -35,7 +35,11 @@ _vireo()
 		words="stdio pty file: none"
 		[[ $cur != f* ]] || compopt -o nospace
 		;;
-	--module) words="auto on off" ;;
+	--module | --control) words="auto on off" ;;
+	--qmp)
+		words="unix: fd: stdio"
+		compopt -o nospace
+		;;
 	--on-crash) words="stop reset poweroff pause" ;;
 	--gdb | listen)
 		words="tcp:127.0.0.1: unix:"
@@ -50,7 +54,7 @@ _vireo()
 		[[ -z $prefix ]] || words="backend= huge node= prefault"
 		;;
 	backend) words="auto vireo memfd hugetlb" ;;
-	huge | prefault) words="on off" ;;
+	huge | prefault | server | --paused) words="on off" ;;
 	--append | --name | --cpus | serial | size | node) ;;
 	*)
 		words=$("$vireo" run --help 2>/dev/null |

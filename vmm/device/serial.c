@@ -457,6 +457,11 @@ static void serial_unrealize(struct device *dev)
 	fast_region_destroy(&s->fast);
 }
 
+const struct chardev *serial_chardev(const struct device *dev)
+{
+	return ((const struct serial *)dev)->chr;
+}
+
 const struct dev_class serial_class = {
 	.name = "serial",
 	.size = sizeof(struct serial),

@@ -235,6 +235,11 @@ static void vcon_unrealize(struct device *dev)
 	virtio_pci_destroy(&vcon->vpci);
 }
 
+const struct chardev *virtio_console_chardev(const struct device *dev)
+{
+	return container_of(dev, struct virtio_console, vpci.pci.dev)->chr;
+}
+
 const struct dev_class virtio_console_class = {
 	.name = "vcon",
 	.size = sizeof(struct virtio_console),
