@@ -76,8 +76,6 @@ static void *poster(void *opaque)
 	struct named *n = opaque;
 
 	usleep(1000);
-	loop_post(n[0].w->loop, &n[0].call);
-	loop_post(n[0].w->loop, &n[0].call); /* queued once */
 	loop_post(n[0].w->loop, &n[1].call);
 	return NULL;
 }
@@ -98,6 +96,8 @@ static void posts_arrive_from_threads(void **state)
 	}
 	loop_post(w.loop, &n[2].call);
 	loop_unpost(w.loop, &n[2].call);
+	loop_post(w.loop, &n[0].call);
+	loop_post(w.loop, &n[0].call); /* queued once */
 	pthread_create(&thread, NULL, poster, n);
 	assert_int_equal(loop_run(w.loop), 0);
 	pthread_join(thread, NULL);
