@@ -35,13 +35,14 @@ struct config {
 	char *append;
 	struct mem_options memory; /* default 512 MiB of 4 KiB pages */
 	unsigned int cpus;	   /* 1 to 64 */
-	char *console;		   /* stdio (default), pty, file:PATH, none */
+	char *console;		   /* see chardev.h, and "socket" */
 	char *module;		   /* auto (default), on, off */
 	struct disk_config disks[CONFIG_MAX_DISKS];
 	unsigned int nr_disks;
 	struct rng_config rng;
 	struct vcon_config vcon;
-	char *log; /* error, warn (default), info, debug */
+	bool detach; /* not of --config */
+	char *log;   /* error, warn (default), info, debug */
 };
 
 #endif

@@ -180,11 +180,11 @@ static void bad_values(void **state)
 	       "--cpus 18446744073709551617: must be 1 to 64");
 	refuse("--module maybe", "--module maybe: must be auto, on or off");
 	refuse("--console tty",
-	       "--console tty: must be stdio, pty, file:PATH or none");
+	       "--console tty: must be stdio, pty, file:PATH, unix:PATH, socket or none");
 	refuse("--console file:",
-	       "--console file:: must be stdio, pty, file:PATH or none");
+	       "--console file:: must be stdio, pty, file:PATH, unix:PATH, socket or none");
 	refuse("--console stdi",
-	       "--console stdi: must be stdio, pty, file:PATH or none");
+	       "--console stdi: must be stdio, pty, file:PATH, unix:PATH, socket or none");
 	refuse("--memory pages=2m",
 	       "--memory: pages=2m: must be 4k, thp or hugetlb");
 	refuse("--memory prefault=1",
