@@ -256,10 +256,11 @@ static int cmd_help(int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	puts("Usage: vireo COMMAND [OPTION...]\n\nCommands:");
-	for (i = 0; i < NR_COMMANDS; i++)
-		printf("  %-9s %s\n", commands[i].name, commands[i].help);
+	printf("  %-9s %s\n", commands[0].name, commands[0].help);
 	for (c = cli_commands; c->name; c++)
 		printf("  %-9s %s\n", c->name, c->help);
+	for (i = 1; i < NR_COMMANDS; i++)
+		printf("  %-9s %s\n", commands[i].name, commands[i].help);
 	puts("\nvireo(1) has it all.");
 	return STATUS_OFF;
 }
@@ -270,7 +271,7 @@ static int run_client(const struct cli_command *c, int argc, char **argv)
 	struct error err = { "" };
 	int status = cli_run(c, argc, argv, &err);
 
-	if (*err.text)
+	if (status)
 		print_error(&err);
 	/* What could not be written has not been told. */
 	if ((fflush(stdout) || ferror(stdout)) && status == STATUS_OFF) {

@@ -235,7 +235,7 @@ int opt_set(const struct opt *o, void *base, const char *text,
 	uint64_t num;
 	int ret, word;
 
-	if (!text && o->kind != OPT_BOOL)
+	if (!text && o->kind != OPT_BOOL && o->kind != OPT_FLAG)
 		return error_set(err, EINVAL, "needs a value");
 	switch (o->kind) {
 	case OPT_STRING:

@@ -205,6 +205,12 @@ static int show(struct client *c, const struct stats_args *args,
 	rc = take(&before, c, err);
 	if (rc)
 		return rc;
+	if (!json_object_size(before.sums)) {
+		json_decref(before.sums);
+		return error_set(err, ENODATA,
+				 "%s counts nothing (its host's KVM cannot)",
+				 client_name(c));
+	}
 	nanosleep(&pause, NULL);
 	rc = take(&after, c, err);
 	if (!rc) {

@@ -61,6 +61,8 @@ static int stop(struct client *c, const struct stop_args *args,
 	/* It may be gone before it has answered. */
 	if (rc && rc != -EPIPE)
 		return rc;
+	if (!args->timeout)
+		return 0;
 	rc = client_wait_end(c, (int)args->timeout * 1000, err);
 	if (rc == -ETIMEDOUT)
 		error_set(err, ETIMEDOUT, "%s still runs after %u s%s",
