@@ -28,6 +28,7 @@ struct client {
 
 	char *buf; /* what has come and is not taken yet */
 	size_t len;
+	size_t scanned; /* there is no end of a line before */
 	size_t size;
 };
 
@@ -104,7 +105,8 @@ static int take_line(struct client *c, json_t **msg, struct error *err)
 	char *end;
 	size_t len;
 
-	while (c->len && (end = memchr(c->buf, '\n', c->len))) {
+	while (c->len &&
+	       (end = memchr(c->buf + c->scanned, '\n', c->len - c->scanned))) {
 		len = (size_t)(end - c->buf);
 		*msg = NULL;
 		if (len && strspn(c->buf, " \t\r") < len) {
@@ -116,11 +118,13 @@ static int take_line(struct client *c, json_t **msg, struct error *err)
 						 c->name);
 			}
 		}
+		c->scanned = 0;
 		c->len -= len + 1;
 		memmove(c->buf, end + 1, c->len);
 		if (*msg)
 			return 1;
 	}
+	c->scanned = c->len;
 	return 0;
 }
 
@@ -267,7 +271,7 @@ int client_wait_end(struct client *c, int limit_ms, struct error *err)
 			continue;
 		if (p[1].revents)
 			return 0;
-		c->len = 0; /* events: of no interest here */
+		c->len = c->scanned = 0; /* events: of no interest here */
 		if (p[0].revents && read_more(c, NULL)) {
 			closed = true;
 			p[0].fd = -1;
