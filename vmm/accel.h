@@ -19,6 +19,7 @@ struct accel;
 struct accel_vcpu;
 struct error;
 struct fastpath;
+struct vireo_vcpu_page;
 
 enum accel_exit {
 	ACCEL_EXIT_KICKED,   /* a kick or a signal: look at what is asked */
@@ -85,11 +86,25 @@ struct accel_ops {
 	 */
 	void (*kick)(struct accel_vcpu *vcpu);
 	void (*unkick)(struct accel_vcpu *vcpu);
+	/*
+	 * Optional, from any thread: a descriptor of the accelerator's own
+	 * statistics (as KVM_GET_STATS_FD), of the VM if @vcpu is NULL; the
+	 * caller closes it.
+	 */
+	int (*stats_fd)(struct accel *accel, struct accel_vcpu *vcpu);
+	/* Optional: what the vCPU's thread counts, to be read at any time. */
+	const struct vireo_vcpu_page *(*vcpu_counts)(struct accel_vcpu *vcpu);
 	/* Called once by the thread that will call run. */
 	void (*vcpu_attach)(struct accel_vcpu *vcpu);
 
 	/* Puts irqchips and timers back to power-on state; vCPUs are stopped. */
 	int (*reset)(struct accel *accel);
+
+	/*
+	 * Optional: the clock that a paravirtual guest reads stands still, and
+	 * goes on from there; vCPUs are stopped.
+	 */
+	void (*clock)(struct accel *accel, bool on);
 
 	int (*irq_line)(struct accel *accel, unsigned int gsi, bool level);
 	int (*msi)(struct accel *accel, uint64_t addr, uint32_t data);

@@ -355,7 +355,7 @@ void chardev_poll_input(struct chardev *c)
  * open file.  What cannot be opened again (a socket, another user's terminal)
  * is used as it is.
  */
-static int own_stream(int fd, int flags)
+int chardev_own_stream(int fd, int flags)
 {
 	char path[32];
 	struct stat st;
@@ -378,14 +378,14 @@ static int open_stdio(struct chardev *c, bool escape, struct error *err)
 	struct stat st;
 	int ret;
 
-	ret = own_stream(STDOUT_FILENO, O_WRONLY);
+	ret = chardev_own_stream(STDOUT_FILENO, O_WRONLY);
 	if (ret < 0)
 		return error_sys(err, -ret, "cannot use standard output");
 	c->out_fd = ret;
 	c->out_socket = !fstat(ret, &st) && S_ISSOCK(st.st_mode);
 
 	/* Without standard input there is no input, and that is all. */
-	ret = own_stream(STDIN_FILENO, O_RDONLY);
+	ret = chardev_own_stream(STDIN_FILENO, O_RDONLY);
 	c->in_fd = ret < 0 ? -1 : ret;
 	if (ret >= 0 && isatty(c->in_fd)) {
 		ret = terminal_raw(c->in_fd);
@@ -467,7 +467,7 @@ static int open_socket(struct chardev *c, const char *path, struct error *err)
 	const struct chardev_socket_user user = { socket_room, socket_input,
 						  c };
 
-	snprintf(c->label, sizeof(c->label), "unix %s", path);
+	snprintf(c->label, sizeof(c->label), "unix %s,server=on", path);
 	return chardev_socket_open(&c->sock, c->loop, path, &user, err);
 }
 

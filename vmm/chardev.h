@@ -64,6 +64,12 @@ bool chardev_write(struct chardev *chr, const void *buf, size_t len);
 /* Any thread: the device has room (again), or has none; input (re)starts. */
 void chardev_poll_input(struct chardev *chr);
 
+/*
+ * For who else uses a standard stream: a descriptor of our own for it, or
+ * -errno, non-blocking if that does not bear on whom we share it with.
+ */
+int chardev_own_stream(int fd, int flags);
+
 /* The name to show a person: "pty /dev/pts/3". */
 const char *chardev_label(const struct chardev *chr);
 

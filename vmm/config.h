@@ -12,6 +12,7 @@
 #include "memory.h"
 
 #define CONFIG_MAX_DISKS 16
+#define CONFIG_MAX_QMP 7
 
 struct disk_config {
 	char *path;
@@ -28,8 +29,13 @@ struct vcon_config {
 	char *target; /* as console; NULL: no virtio console */
 };
 
+struct qmp_config {
+	char *target; /* unix:PATH, fd:N, stdio */
+	bool server;  /* listen at PATH, or connect to it */
+};
+
 struct config {
-	char *name; /* default: "vm" */
+	char *name; /* NULL: vm, or vm-2 and so on */
 	char *kernel;
 	char *initrd;
 	char *append;
@@ -41,8 +47,12 @@ struct config {
 	unsigned int nr_disks;
 	struct rng_config rng;
 	struct vcon_config vcon;
-	bool detach; /* not of --config */
-	char *log;   /* error, warn (default), info, debug */
+	bool paused;
+	bool detach;   /* not of --config */
+	char *control; /* auto (default), on, off */
+	struct qmp_config qmp[CONFIG_MAX_QMP];
+	unsigned int nr_qmp;
+	char *log; /* error, warn (default), info, debug */
 };
 
 #endif

@@ -3,25 +3,26 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "control/rundir.h"
 #include "error.h"
 #include "status.h"
 
-/* The parent: 0 or the exit status that the child had. */
-static int wait_ready(int fd, pid_t child)
+/*
+ * The parent: 0 or the exit status that the child had.  A name is so short that
+ * it comes whole.
+ */
+static int wait_ready(struct detach *d, int fd, pid_t child)
 {
 	int status;
 	ssize_t n;
-	char c;
 
 	do
-		n = read(fd, &c, 1);
+		n = read(fd, d->name, sizeof(d->name) - 1);
 	while (n < 0 && errno == EINTR);
-	if (n == 1)
+	if (n > 0)
 		return STATUS_OFF;
 	while (waitpid(child, &status, 0) < 0)
 		if (errno != EINTR)
@@ -59,7 +60,7 @@ int detach_fork(struct detach *d, int *status, struct error *err)
 	}
 	if (pid) {
 		close(fds[1]);
-		*status = wait_ready(fds[0], pid);
+		*status = wait_ready(d, fds[0], pid);
 		close(fds[0]);
 		return 1;
 	}
@@ -96,7 +97,7 @@ int detach_ready(struct detach *d, const char *name, struct error *err)
 		return log;
 	if (dup2(log, STDERR_FILENO) < 0)
 		rc = error_sys(err, errno, "cannot use the log");
-	else if (write(d->ready_fd, "", 1) != 1)
+	else if (write(d->ready_fd, name, strlen(name)) < 0)
 		rc = error_sys(err, errno, "nobody waits for the machine");
 	close(log);
 	close(d->ready_fd);

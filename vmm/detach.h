@@ -13,16 +13,19 @@
 #ifndef VIREO_DETACH_H
 #define VIREO_DETACH_H
 
+#include "control/rundir.h"
+
 struct error;
 
 struct detach {
-	int ready_fd; /* the child's end of a pipe to the parent, or -1 */
+	int ready_fd;		    /* the child's end of a pipe */
+	char name[RUNDIR_NAME_MAX]; /* what the parent heard through it */
 };
 
 /*
  * 0 in the child, with standard input and output closed to the world.  1 in
- * the parent, when the machine runs or is over: *status is 0 or the child's
- * exit status.
+ * the parent, when the machine runs or is over: *status is 0, and the machine's
+ * name is in @d, or *status is the child's exit status.
  */
 int detach_fork(struct detach *d, int *status, struct error *err);
 

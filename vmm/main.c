@@ -11,8 +11,10 @@
 
 #include "cli/commands.h"
 #include "config.h"
+#include "control/control.h"
 #include "control/rundir.h"
 #include "detach.h"
+#include "control/control.h"
 #include "error.h"
 #include "log.h"
 #include "options.h"
@@ -58,7 +60,7 @@ static void on_signal(void *opaque, uint32_t events)
 		return;
 	}
 	r->stopped_by = (int)info.ssi_signo;
-	vm_request(&r->vm, VM_REQ_STOP);
+	vm_request_by(&r->vm, VM_REQ_STOP, VM_BY_SIGNAL);
 }
 
 /* A crash of the VMM itself must not leave the terminal raw. */
@@ -154,23 +156,41 @@ static int place_console(char **target, const char *name, struct error *err)
 	return 0;
 }
 
-/* Builds the VM, runs it to its end; returns the exit status. */
+/* What has a name of its own is made; the name is the first free one. */
+static int build_vm(struct runner *r, struct config *cfg,
+		    struct control **control, struct error *err)
+{
+	/* First of all: it finds out whether the name is free. */
+	int rc = control_open(control, cfg, err);
+
+	if (rc)
+		return rc;
+	rc = place_console(&cfg->console, cfg->name, err);
+	if (!rc)
+		rc = place_console(&cfg->vcon.target, cfg->name, err);
+	if (!rc)
+		rc = vm_create(&r->vm, cfg, err);
+	if (rc)
+		control_close(*control);
+	return rc;
+}
+
+/* Runs the VM to its end; returns the exit status. */
 static int run_vm(struct runner *r, struct config *cfg)
 {
 	struct error err = { "" };
+	struct control *control;
 	int rc;
 
-	rc = place_console(&cfg->console, cfg->name, &err);
-	if (!rc)
-		rc = place_console(&cfg->vcon.target, cfg->name, &err);
-	if (!rc)
-		rc = vm_create(&r->vm, cfg, &err);
+	rc = build_vm(r, cfg, &control, &err);
 	if (rc) {
 		terminal_restore();
 		print_error(&err);
 		return STATUS_ERROR;
 	}
-	rc = setup_signals(r, &err);
+	rc = control_serve(control, &r->vm, &err);
+	if (!rc)
+		rc = setup_signals(r, &err);
 	if (!rc && cfg->detach) {
 		r->ready.fn = on_ready;
 		r->ready.opaque = r;
@@ -178,6 +198,7 @@ static int run_vm(struct runner *r, struct config *cfg)
 	}
 	if (!rc)
 		rc = vm_run(&r->vm, &err);
+	control_close(control);
 	if (r->signals.added) {
 		loop_fd_del(r->vm.loop, &r->signals);
 		close(r->signals.fd);
@@ -217,7 +238,7 @@ static int cmd_run(int argc, char **argv)
 		print_error(&err);
 		status = STATUS_ERROR;
 	} else if (rc && !status) {
-		puts(cfg.name);
+		puts(r->detach.name);
 	} else if (!rc) {
 		status = run_vm(r, &cfg);
 	}

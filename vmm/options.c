@@ -215,19 +215,41 @@ int options_defaults(struct config *cfg, struct error *err)
 	return ret;
 }
 
-/* A detached machine has no terminal: what would be there is on a socket. */
-static int leave_terminal(char **target, struct error *err)
+static int replace(char **text, const char *was, const char *is,
+		   struct error *err)
 {
 	char *copy;
 
-	if (!*target || strcmp(*target, "stdio"))
+	if (!*text || strcmp(*text, was) != 0)
 		return 0;
-	copy = strdup("socket");
+	copy = strdup(is);
 	if (!copy)
 		return error_sys(err, ENOMEM, "cannot keep an option");
-	free(*target);
-	*target = copy;
+	free(*text);
+	*text = copy;
 	return 0;
+}
+
+/*
+ * A detached machine has no terminal: what would be there is on a socket, and
+ * without one nobody could find it.
+ */
+static int leave_terminal(struct config *cfg, struct error *err)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < cfg->nr_qmp; i++)
+		if (!strcmp(cfg->qmp[i].target, "stdio"))
+			return error_set(
+				err, EINVAL,
+				"--qmp stdio: a detached machine has no terminal");
+	ret = replace(&cfg->console, "stdio", "socket", err);
+	if (!ret)
+		ret = replace(&cfg->vcon.target, "stdio", "socket", err);
+	if (!ret)
+		ret = replace(&cfg->control, "auto", "on", err);
+	return ret;
 }
 
 /* There is one of what @target names, and two consoles might want it. */
@@ -243,15 +265,35 @@ static int check_shared(const struct config *cfg, const char *target,
 		target, what);
 }
 
+/* Only one can have standard input and output. */
+static int check_stdio(const struct config *cfg, struct error *err)
+{
+	unsigned int i, users = 0;
+
+	for (i = 0; i < cfg->nr_qmp; i++)
+		users += !strcmp(cfg->qmp[i].target, "stdio");
+	if (users > 1)
+		return error_set(err, EINVAL, "--qmp stdio: given twice");
+	if (users && !strcmp(cfg->console, "stdio"))
+		return error_set(
+			err, EINVAL,
+			"--qmp stdio: the serial port has the terminal (add --console none)");
+	if (users && cfg->vcon.target && !strcmp(cfg->vcon.target, "stdio"))
+		return error_set(
+			err, EINVAL,
+			"--qmp stdio: the virtio console has the terminal");
+	return 0;
+}
+
 /* What no option can check alone. */
 static int check_config(struct config *cfg, struct error *err)
 {
 	int ret = opt_check_required(vm_options, "--", cfg, err);
 
 	if (!ret && cfg->detach)
-		ret = leave_terminal(&cfg->console, err);
-	if (!ret && cfg->detach)
-		ret = leave_terminal(&cfg->vcon.target, err);
+		ret = leave_terminal(cfg, err);
+	if (!ret)
+		ret = check_stdio(cfg, err);
 	if (!ret)
 		ret = check_shared(cfg, "stdio", "terminal", err);
 	if (!ret)

@@ -70,6 +70,23 @@ static const struct opt rng_options[] = {
 	{ 0 }
 };
 
+static const struct opt qmp_options[] = {
+	{ .name = "target",
+	  .kind = OPT_STRING,
+	  .metavar = "TARGET",
+	  .words = "unix:PATH|fd:N|stdio",
+	  .required = true,
+	  .offset = offsetof(struct qmp_config, target),
+	  .help = "where: a socket, or standard streams" },
+	{ .name = "server",
+	  .kind = OPT_BOOL,
+	  .metavar = "on|off",
+	  .def = "on",
+	  .offset = offsetof(struct qmp_config, server),
+	  .help = "listen at PATH, or connect to it" },
+	{ 0 }
+};
+
 /* The module takes 31 characters of the name for debugfs (uapi header). */
 const struct opt vm_options[] = {
 	{ .section = "Boot",
@@ -99,9 +116,8 @@ const struct opt vm_options[] = {
 	  .min = 1,
 	  .max = 31,
 	  .printable = true,
-	  .def = "vm",
 	  CFG(name),
-	  .help = "name in messages and statistics" },
+	  .help = "by which it is found (default vm, vm-2, ...)" },
 	{ .name = "memory",
 	  .kind = OPT_GROUP,
 	  .sub = memory_options,
@@ -142,6 +158,28 @@ const struct opt vm_options[] = {
 	  .words = TARGETS,
 	  CFG(vcon.target),
 	  .help = "virtio console hvc0" },
+
+	{ .section = "Control",
+	  .name = "control",
+	  .kind = OPT_STRING,
+	  .words = "auto|on|off",
+	  .def = "auto",
+	  CFG(control),
+	  .help = "socket in the runtime directory" },
+	{ .name = "qmp",
+	  .kind = OPT_GROUP,
+	  .sub = qmp_options,
+	  CFG(qmp),
+	  .stride = sizeof(struct qmp_config),
+	  .count = offsetof(struct config, nr_qmp),
+	  .limit = CONFIG_MAX_QMP,
+	  .help = "another one; may be repeated" },
+	{ .name = "paused",
+	  .kind = OPT_BOOL,
+	  .metavar = "on|off",
+	  .def = "off",
+	  CFG(paused),
+	  .help = "wait for the QMP command cont" },
 
 	{ .section = "Other",
 	  .name = "module",

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "config.h"
 #include "error.h"
@@ -46,6 +47,9 @@ static void *vcpu_main(void *opaque)
 	enum vcpu_want want;
 	struct error err;
 
+	pthread_mutex_lock(&vm->lock);
+	vcpu->tid = gettid();
+	pthread_mutex_unlock(&vm->lock);
 	ops->vcpu_attach(vcpu->accel);
 	for (;;) {
 		pthread_mutex_lock(&vm->lock);

@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct accel_vcpu;
 struct error;
@@ -21,7 +22,9 @@ struct vcpu {
 	struct accel_vcpu *accel;
 	pthread_t thread;
 	bool started;
-	bool parked; /* under vm.lock */
+	/* Under vm.lock. */
+	bool parked;
+	pid_t tid; /* of the thread; 0 until it has begun */
 };
 
 /* Creates vm->vcpus and their threads, all parked. */

@@ -131,21 +131,65 @@ static int power_on(struct vm *vm, struct error *err)
 	return 0;
 }
 
-static int start(struct vm *vm, struct error *err)
+static void start(struct vm *vm)
 {
-	int rc = power_on(vm, err);
-
-	if (rc)
-		return rc;
 	devices_start(vm);
 	vcpus_run(vm);
-	return 0;
+	vm->state = VM_RUNNING;
 }
 
 static void stop(struct vm *vm)
 {
 	vcpus_park(vm);
-	devices_stop(vm);
+	if (vm->state == VM_RUNNING)
+		devices_stop(vm);
+}
+
+/* ---- who wants to know ---------------------------------------------------- */
+
+static void notify(struct vm *vm, enum vm_event event, enum vm_cause cause)
+{
+	struct vm_listener *l, *next;
+
+	for (l = vm->listeners; l; l = next) {
+		next = l->next;
+		l->fn(l->opaque, event, cause);
+	}
+}
+
+void vm_listen(struct vm *vm, struct vm_listener *listener)
+{
+	listener->next = vm->listeners;
+	vm->listeners = listener;
+}
+
+void vm_unlisten(struct vm *vm, struct vm_listener *listener)
+{
+	struct vm_listener **p;
+
+	for (p = &vm->listeners; *p; p = &(*p)->next)
+		if (*p == listener) {
+			*p = listener->next;
+			break;
+		}
+}
+
+/* ---- what is asked of it --------------------------------------------------- */
+
+static int reset(struct vm *vm, enum vm_cause cause)
+{
+	bool runs = vm->state == VM_RUNNING;
+	int rc;
+
+	log_info(NULL, "reset");
+	vm->state = VM_PRELAUNCH;
+	rc = power_on(vm, &vm->crash);
+	if (rc)
+		return rc;
+	notify(vm, VM_EVENT_RESET, cause);
+	if (runs)
+		start(vm);
+	return 0;
 }
 
 /* The main thread: does what was asked for. */
@@ -153,20 +197,26 @@ static void carry_out(void *opaque)
 {
 	struct vm *vm = opaque;
 	enum vm_request req;
+	enum vm_cause cause;
 
 	stop(vm);
 	pthread_mutex_lock(&vm->lock);
 	req = vm->request;
+	cause = vm->cause;
 	vm->request = VM_REQ_NONE;
 	pthread_mutex_unlock(&vm->lock);
 
 	if (req == VM_REQ_RESET) {
-		log_info(NULL, "reset");
-		if (!start(vm, &vm->crash))
+		if (!reset(vm, cause))
 			return;
 		req = VM_REQ_CRASH;
+		cause = VM_BY_GUEST;
 	}
+	vm->state = VM_ENDED;
 	vm->ended = req;
+	if (req == VM_REQ_CRASH)
+		notify(vm, VM_EVENT_CRASH, cause);
+	notify(vm, VM_EVENT_SHUTDOWN, cause);
 	loop_stop(vm->loop);
 }
 
@@ -175,9 +225,13 @@ int vm_run(struct vm *vm, struct error *err)
 	int rc;
 
 	vm->ended = VM_REQ_NONE;
-	rc = start(vm, err);
+	rc = power_on(vm, err);
 	if (rc)
 		return rc;
+	if (vm->cfg->paused)
+		vm->state = VM_PRELAUNCH;
+	else
+		start(vm);
 	rc = loop_run(vm->loop);
 	if (rc) {
 		stop(vm);
@@ -188,13 +242,15 @@ int vm_run(struct vm *vm, struct error *err)
 	return (int)vm->ended;
 }
 
-static void request(struct vm *vm, enum vm_request req, const struct error *why)
+static void request(struct vm *vm, enum vm_request req, enum vm_cause cause,
+		    const struct error *why)
 {
 	unsigned int i;
 
 	pthread_mutex_lock(&vm->lock);
 	if (req > vm->request) {
 		vm->request = req;
+		vm->cause = cause;
 		if (why)
 			vm->crash = *why;
 	}
@@ -206,15 +262,43 @@ static void request(struct vm *vm, enum vm_request req, const struct error *why)
 
 void vm_request(struct vm *vm, enum vm_request req)
 {
-	request(vm, req, NULL);
+	request(vm, req, VM_BY_GUEST, NULL);
+}
+
+void vm_request_by(struct vm *vm, enum vm_request req, enum vm_cause cause)
+{
+	request(vm, req, cause, NULL);
 }
 
 void vm_crash(struct vm *vm, const struct error *why)
 {
-	request(vm, VM_REQ_CRASH, why);
+	request(vm, VM_REQ_CRASH, VM_BY_GUEST, why);
 }
 
 void vm_power_button(struct vm *vm)
 {
 	ich9_power_button(vm->ich9);
+	notify(vm, VM_EVENT_POWERDOWN, VM_BY_USER);
+}
+
+void vm_pause(struct vm *vm)
+{
+	if (vm->state != VM_RUNNING)
+		return;
+	stop(vm);
+	if (vm->accel->ops->clock)
+		vm->accel->ops->clock(vm->accel, false);
+	vm->state = VM_PAUSED;
+	notify(vm, VM_EVENT_STOP, VM_BY_USER);
+}
+
+void vm_resume(struct vm *vm)
+{
+	if (vm->state != VM_PAUSED && vm->state != VM_PRELAUNCH)
+		return;
+	if (vm->state == VM_PAUSED && vm->accel->ops->clock)
+		vm->accel->ops->clock(vm->accel, true);
+	/* Before it does something that they hear of, too. */
+	notify(vm, VM_EVENT_RESUME, VM_BY_USER);
+	start(vm);
 }

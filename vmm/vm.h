@@ -4,10 +4,14 @@
  *
  *            vm_create          vm_run                 a request
  *   (none) ------------> BUILT ---------> RUNNING ------------------> ENDED
- *                                         |     ^
- *                               reset:    v     |
- *                                    all vCPUs parked, devices stopped,
- *                                    everything to power-on state, boot again
+ *                          |  vm_resume   |  ^  |                       ^
+ *                vm_run,   |        .-----|--'  | vm_pause              |
+ *                paused    v        |     v     v                       |
+ *                      PRELAUNCH ---'   reset  PAUSED ------------------'
+ *
+ * Paused, all vCPUs are parked and all devices stopped.  A reset brings
+ * everything to power-on state and boots again; what was paused then is
+ * PRELAUNCH.
  *
  * The main thread runs vm->loop; each vCPU has a thread.  Requests come from
  * any thread and are carried out by the main thread.
@@ -48,6 +52,28 @@ enum vm_request {
 	VM_REQ_CRASH,	 /* triple fault with no way on, or KVM failed */
 };
 
+/* Whose request it was. */
+enum vm_cause { VM_BY_GUEST, VM_BY_QMP, VM_BY_SIGNAL, VM_BY_USER };
+
+enum vm_state { VM_BUILT, VM_PRELAUNCH, VM_RUNNING, VM_PAUSED, VM_ENDED };
+
+/* What listeners hear of, when it has happened. */
+enum vm_event {
+	VM_EVENT_STOP,	 /* was paused */
+	VM_EVENT_RESUME, /* runs (again) */
+	VM_EVENT_RESET,
+	VM_EVENT_POWERDOWN, /* the power button was pressed */
+	VM_EVENT_CRASH,	    /* why is in vm.crash; SHUTDOWN follows */
+	VM_EVENT_SHUTDOWN,  /* ended */
+};
+
+/* Owned by who listens; called in the main thread. */
+struct vm_listener {
+	void (*fn)(void *opaque, enum vm_event event, enum vm_cause cause);
+	void *opaque;
+	struct vm_listener *next;
+};
+
 /* What vCPU threads are to do. */
 enum vcpu_want { VCPU_PARK, VCPU_RUN, VCPU_QUIT };
 
@@ -72,10 +98,14 @@ struct vm {
 	pthread_cond_t cond; /* want or a vcpu.parked has changed */
 	enum vcpu_want want;
 	enum vm_request request;
+	enum vm_cause cause;
 	struct error crash; /* why VM_REQ_CRASH */
 
 	struct loop_call on_request;
-	enum vm_request ended; /* main thread only */
+	/* Main thread only. */
+	enum vm_state state;
+	enum vm_request ended;
+	struct vm_listener *listeners;
 };
 
 /* All or nothing; @vm is all zeros, @cfg must outlive it. */
@@ -86,11 +116,19 @@ void vm_destroy(struct vm *vm);
 
 /*
  * From any thread.  Asked by a vCPU thread, its guest executes nothing more
- * after the access that it is in.  @why, for VM_REQ_CRASH, may be NULL.
+ * after the access that it is in.  vm_request is the guest's own.  @why, for
+ * VM_REQ_CRASH, may be NULL.
  */
 void vm_request(struct vm *vm, enum vm_request req);
+void vm_request_by(struct vm *vm, enum vm_request req, enum vm_cause cause);
 void vm_crash(struct vm *vm, const struct error *why);
-/* ACPI power button (the main thread's loop). */
-void vm_power_button(struct vm *vm);
+
+/* The main thread's loop. */
+void vm_power_button(struct vm *vm); /* of ACPI */
+/* Do nothing if it is so already. */
+void vm_pause(struct vm *vm);
+void vm_resume(struct vm *vm);
+void vm_listen(struct vm *vm, struct vm_listener *listener);
+void vm_unlisten(struct vm *vm, struct vm_listener *listener);
 
 #endif

@@ -42,6 +42,12 @@ void vm_request(struct vm *vm, enum vm_request req)
 	to_machine(vm)->request = req;
 }
 
+void vm_request_by(struct vm *vm, enum vm_request req, enum vm_cause cause)
+{
+	(void)cause;
+	vm_request(vm, req);
+}
+
 void vm_power_button(struct vm *vm)
 {
 	to_machine(vm)->presses++;

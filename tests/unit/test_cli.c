@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/client.h"
+#include "cli/remote.h"
 #include "cli/commands.h"
 #include "cli/summary.h"
 #include "cmocka_unit.h"
@@ -113,11 +113,11 @@ static void finish(struct world *w)
 static void refuses(const struct script *script, int want, const char *text)
 {
 	struct world w;
-	struct client *c;
+	struct remote *c;
 	struct error err = { "" };
 
 	start(&w, script);
-	assert_int_equal(client_open(&c, "m", script->floods ? 20000 : 200,
+	assert_int_equal(remote_open(&c, "m", script->floods ? 20000 : 200,
 				     &err),
 			 want);
 	if (!strstr(err.text, text))
@@ -165,29 +165,29 @@ static void executes(void **state)
 			  " \"desc\": \"bad\"}, \"id\": 5}\n",
 			  NULL },
 	};
-	struct client *c;
+	struct remote *c;
 	struct error err;
 	struct world w;
 	json_t *ret;
 
 	(void)state;
 	start(&w, &script);
-	assert_int_equal(client_open(&c, "m", 5000, &err), 0);
-	assert_string_equal(client_name(c), "m");
-	assert_int_equal(client_pid(c), getpid());
-	assert_int_equal(client_execute(c, "a", json_pack("{}"), &ret, &err),
+	assert_int_equal(remote_open(&c, "m", 5000, &err), 0);
+	assert_string_equal(remote_name(c), "m");
+	assert_int_equal(remote_pid(c), getpid());
+	assert_int_equal(remote_execute(c, "a", json_pack("{}"), &ret, &err),
 			 0);
 	assert_int_equal(json_integer_value(json_array_get(ret, 0)), 5);
 	json_decref(ret);
-	assert_int_equal(client_execute(c, "b", NULL, &ret, &err), -EREMOTEIO);
+	assert_int_equal(remote_execute(c, "b", NULL, &ret, &err), -EREMOTEIO);
 	assert_string_equal(err.text, "m: none");
 	assert_null(ret);
-	assert_int_equal(client_try(c, "b", NULL, &ret, &err), 0);
+	assert_int_equal(remote_try(c, "b", NULL, &ret, &err), 0);
 	assert_null(ret);
-	assert_int_equal(client_try(c, "b", NULL, &ret, &err), -EREMOTEIO);
+	assert_int_equal(remote_try(c, "b", NULL, &ret, &err), -EREMOTEIO);
 	assert_string_equal(err.text, "m: bad");
-	assert_int_equal(client_execute(c, "b", NULL, &ret, &err), -EPIPE);
-	client_close(c);
+	assert_int_equal(remote_execute(c, "b", NULL, &ret, &err), -EPIPE);
+	remote_close(c);
 	finish(&w);
 }
 
@@ -195,7 +195,7 @@ static void executes(void **state)
 static void stale(void **state)
 {
 	struct machines m;
-	struct client *c;
+	struct remote *c;
 	struct error err;
 	struct world w;
 
@@ -207,12 +207,12 @@ static void stale(void **state)
 	machines_free(&m);
 	close(w.listener.fd);
 	w.listener.fd = -1;
-	assert_int_equal(client_open(&c, "m", 200, &err), -ESRCH);
+	assert_int_equal(remote_open(&c, "m", 200, &err), -ESRCH);
 	assert_string_equal(
 		err.text,
 		"no machine named m runs any more (what it left is removed)");
 	assert_int_equal(access(w.path, F_OK), -1);
-	assert_int_equal(client_open(&c, "m", 200, &err), -ESRCH);
+	assert_int_equal(remote_open(&c, "m", 200, &err), -ESRCH);
 	assert_int_equal(machines_list(&m, &err), 0);
 	assert_int_equal(m.count, 0);
 	machines_free(&m);

@@ -67,7 +67,7 @@ _vireo()
 		option=${prev##*,} cur=
 	elif [[ $prev == = ]]; then
 		option=${COMP_WORDS[COMP_CWORD-2]##*,}
-	elif [[ $prev == : && ${COMP_WORDS[COMP_CWORD-2]} == @(file|unix) ]]; then
+	elif [[ $prev == : && ${COMP_WORDS[COMP_CWORD-2]} =~ ^(file|unix)$ ]]; then
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		compopt -o filenames
 		return
@@ -82,7 +82,11 @@ _vireo()
 		words="stdio pty file: unix: socket none"
 		[[ $cur != [fu]* ]] || compopt -o nospace
 		;;
-	--module) words="auto on off" ;;
+	--module | --control) words="auto on off" ;;
+	--qmp)
+		words="unix: fd: stdio"
+		compopt -o nospace
+		;;
 	--log) words="error warn info debug" ;;
 	--memory)
 		compopt -o nospace
@@ -90,7 +94,7 @@ _vireo()
 		[[ -z $prefix ]] || words="pages= prefault"
 		;;
 	pages) words="4k thp hugetlb" ;;
-	prefault) words="on off" ;;
+	prefault | server | --paused) words="on off" ;;
 	--append | --name | --cpus | serial | size) ;;
 	*)
 		words=$("$vireo" run --help 2>/dev/null |

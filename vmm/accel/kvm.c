@@ -184,6 +184,19 @@ static int kvm_set_memory(struct accel *accel, unsigned int slot, uint64_t gpa,
 	return 0;
 }
 
+static int kvm_stats_fd(struct accel *accel, struct accel_vcpu *vcpu)
+{
+	int fd = vcpu ? vcpu->fd : to_kvm(accel)->vm_fd;
+	int stats = ioctl(fd, KVM_GET_STATS_FD, NULL);
+
+	return stats < 0 ? -errno : stats;
+}
+
+static const struct vireo_vcpu_page *kvm_vcpu_counts(struct accel_vcpu *vcpu)
+{
+	return vcpu->fast.page;
+}
+
 static int kvm_irq_line(struct accel *accel, unsigned int gsi, bool level)
 {
 	struct kvm_irq_level irq = { .irq = gsi, .level = level };
@@ -290,6 +303,9 @@ const struct accel_ops accel_kvm = {
 	.unkick = kvm_vcpu_unkick,
 	.vcpu_attach = kvm_vcpu_attach,
 	.reset = kvm_vm_reset,
+	.clock = kvm_vm_clock,
+	.stats_fd = kvm_stats_fd,
+	.vcpu_counts = kvm_vcpu_counts,
 	.irq_line = kvm_irq_line,
 	.msi = kvm_msi,
 	.ioeventfd = kvm_ioeventfd,

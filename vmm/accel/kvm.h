@@ -36,6 +36,7 @@ struct kvm {
 	struct kvm_vm_state *power_on;
 	struct kvm_cpuid2 *cpuid; /* of the host; NULL until needed */
 	struct kvm_msr_list *msrs;
+	struct kvm_clock_data clock; /* as it stood when it was stopped */
 };
 
 struct accel_vcpu {
@@ -90,6 +91,7 @@ int kvm_set_cpuid(struct accel_vcpu *vcpu, unsigned int nr, struct error *err);
 int kvm_vcpu_reset(struct accel_vcpu *vcpu, const struct cpu_entry *entry,
 		   struct error *err);
 int kvm_vm_reset(struct accel *accel);
+void kvm_vm_clock(struct accel *accel, bool on);
 void kvm_state_free(struct kvm *kvm);
 
 #endif

@@ -283,3 +283,22 @@ int kvm_vcpu_reset(struct accel_vcpu *vcpu, const struct cpu_entry *entry,
 	enable_mtrr(vcpu);
 	return 0;
 }
+
+/*
+ * The guest's kvmclock.  A host that cannot stop it lets the guest see a jump,
+ * as it would after a suspend.
+ */
+void kvm_vm_clock(struct accel *accel, bool on)
+{
+	struct kvm *kvm = to_kvm(accel);
+
+	if (!on) {
+		if (ioctl(kvm->vm_fd, KVM_GET_CLOCK, &kvm->clock))
+			kvm->clock.clock = 0;
+		return;
+	}
+	/* Only the clock itself: the host's time has gone on. */
+	kvm->clock = (struct kvm_clock_data){ .clock = kvm->clock.clock };
+	if (kvm->clock.clock)
+		ioctl(kvm->vm_fd, KVM_SET_CLOCK, &kvm->clock);
+}

@@ -33,6 +33,8 @@ enum raw_op {
 	RAW_ZERO,
 };
 
+#define RAW_NR_OPS (RAW_ZERO + 1)
+
 /* Owned by the caller until done is called. */
 struct raw_req {
 	enum raw_op op;

@@ -16,7 +16,7 @@
 #include "../control/socket.h"
 #include "../error.h"
 #include "../terminal.h"
-#include "client.h"
+#include "remote.h"
 #include "commands.h"
 
 #define ESCAPE_KEY 0x01 /* Ctrl-A */
@@ -62,11 +62,11 @@ static int write_all(int fd, const char *buf, size_t len, struct error *err)
 static void control(const struct console *con, const char *command)
 {
 	struct error why = { "" };
-	struct client *c;
+	struct remote *c;
 
-	if (!client_open(&c, con->name, CLIENT_LIMIT_MS, &why)) {
-		client_execute(c, command, NULL, NULL, &why);
-		client_close(c);
+	if (!remote_open(&c, con->name, REMOTE_LIMIT_MS, &why)) {
+		remote_execute(c, command, NULL, NULL, &why);
+		remote_close(c);
 	}
 	if (*why.text)
 		tell(con, why.text);
@@ -226,15 +226,15 @@ static int no_socket(const char *name, struct error *err)
 {
 	const char *file, *where = "no socket";
 	json_t *list, *item;
-	struct client *c;
+	struct remote *c;
 	size_t i;
 	int rc;
 
-	rc = client_open(&c, name, CLIENT_LIMIT_MS, err);
+	rc = remote_open(&c, name, REMOTE_LIMIT_MS, err);
 	if (rc)
 		return rc;
-	rc = client_try(c, "query-chardev", NULL, &list, err);
-	client_close(c);
+	rc = remote_try(c, "query-chardev", NULL, &list, err);
+	remote_close(c);
 	if (rc)
 		return rc;
 	json_array_foreach(list, i, item) {

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* vireo pause, resume, reset: one QMP command each. */
 #include "../error.h"
-#include "client.h"
+#include "remote.h"
 #include "commands.h"
 
 static int one_command(int argc, char **argv, const char *command,
 		       struct error *err)
 {
 	const char *name;
-	struct client *c;
+	struct remote *c;
 	int rc;
 
 	if (cli_parse(argc, argv, NULL, NULL, &name, 1, 1, err) < 0)
 		return STATUS_USAGE;
-	rc = client_open(&c, name, CLIENT_LIMIT_MS, err);
+	rc = remote_open(&c, name, REMOTE_LIMIT_MS, err);
 	if (rc)
 		return cli_status(rc);
-	rc = client_execute(c, command, NULL, NULL, err);
-	client_close(c);
+	rc = remote_execute(c, command, NULL, NULL, err);
+	remote_close(c);
 	return cli_status(rc);
 }
 

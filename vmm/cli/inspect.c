@@ -11,7 +11,7 @@
 
 #include "../error.h"
 #include "../options_table.h"
-#include "client.h"
+#include "remote.h"
 #include "commands.h"
 #include "summary.h"
 #include "table.h"
@@ -63,7 +63,7 @@ static json_t *files_of(const char *name)
 	return files;
 }
 
-static int gather(json_t **out, struct summary *s, struct client *c,
+static int gather(json_t **out, struct summary *s, struct remote *c,
 		  struct error *err)
 {
 	json_t *all, *ret;
@@ -76,7 +76,7 @@ static int gather(json_t **out, struct summary *s, struct client *c,
 	all = summary_json(s);
 	json_object_set_new(all, "files", files_of(s->name));
 	for (i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
-		rc = client_try(c, queries[i].command, NULL, &ret, err);
+		rc = remote_try(c, queries[i].command, NULL, &ret, err);
 		if (rc) {
 			json_decref(all);
 			return rc;
@@ -291,17 +291,17 @@ int cli_inspect(int argc, char **argv, struct error *err)
 	struct inspect_args args = { 0 };
 	const char *name;
 	struct summary s;
-	struct client *c;
+	struct remote *c;
 	json_t *all;
 	int rc;
 
 	if (cli_parse(argc, argv, inspect_options, &args, &name, 1, 1, err) < 0)
 		return STATUS_USAGE;
-	rc = client_open(&c, name, CLIENT_LIMIT_MS, err);
+	rc = remote_open(&c, name, REMOTE_LIMIT_MS, err);
 	if (rc)
 		return cli_status(rc);
 	rc = gather(&all, &s, c, err);
-	client_close(c);
+	remote_close(c);
 	if (rc)
 		return cli_status(rc);
 	if (args.json) {

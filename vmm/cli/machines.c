@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "../error.h"
-#include "client.h"
+#include "remote.h"
 
 static int by_name(const void *a, const void *b)
 {

@@ -9,7 +9,7 @@
 
 #include "../error.h"
 #include "../options_table.h"
-#include "client.h"
+#include "remote.h"
 #include "commands.h"
 #include "summary.h"
 #include "table.h"
@@ -37,15 +37,15 @@ static const struct opt ps_options[] = {
 /* @s of machine @name; -ESRCH: it is no more; else @s is something to show. */
 static int look_at(struct summary *s, const char *name, struct error *err)
 {
-	struct client *c;
+	struct remote *c;
 	int rc;
 
 	*s = (struct summary){ .status = "unknown", .uptime = -1 };
 	snprintf(s->name, sizeof(s->name), "%s", name);
-	rc = client_open(&c, name, LIMIT_MS, err);
+	rc = remote_open(&c, name, LIMIT_MS, err);
 	if (!rc) {
 		rc = summary_read(s, c, err);
-		client_close(c);
+		remote_close(c);
 	}
 	if (rc == -ETIMEDOUT)
 		strcpy(s->status, "no answer");

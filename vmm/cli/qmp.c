@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "../error.h"
-#include "client.h"
+#include "remote.h"
 #include "commands.h"
 
 #define LINE_STEP 4096
@@ -49,13 +49,13 @@ static int print_value(const json_t *value, size_t flags, struct error *err)
 	return 0;
 }
 
-static int one_command(struct client *c, const char *command, json_t *args,
+static int one_command(struct remote *c, const char *command, json_t *args,
 		       struct error *err)
 {
 	json_t *ret;
 	int rc;
 
-	rc = client_execute(c, command, args, &ret, err);
+	rc = remote_execute(c, command, args, &ret, err);
 	if (rc)
 		return rc;
 	rc = print_value(ret, JSON_INDENT(2), err);
@@ -66,7 +66,7 @@ static int one_command(struct client *c, const char *command, json_t *args,
 /* ---- a session ------------------------------------------------------------- */
 
 struct session {
-	struct client *c;
+	struct remote *c;
 	bool terminal;
 	bool ended;	      /* no more input */
 	unsigned int waiting; /* commands without their answer */
@@ -123,7 +123,7 @@ static int send_line(struct session *s, char *line, struct error *err)
 		fprintf(stderr, "vireo: %s\n", why.text);
 		return 0;
 	}
-	rc = client_send(s->c, msg, err);
+	rc = remote_send(s->c, msg, err);
 	json_decref(msg);
 	s->waiting++;
 	return rc;
@@ -177,7 +177,7 @@ static int read_input(struct session *s, struct error *err)
 static int show_message(struct session *s, struct error *err)
 {
 	json_t *msg;
-	int rc = client_receive(s->c, -1, &msg, err);
+	int rc = remote_receive(s->c, -1, &msg, err);
 
 	if (rc)
 		return rc;
@@ -191,7 +191,7 @@ static int show_message(struct session *s, struct error *err)
 static int session(struct session *s, struct error *err)
 {
 	struct pollfd p[] = { { .fd = STDIN_FILENO, .events = POLLIN },
-			      { .fd = client_fd(s->c), .events = POLLIN } };
+			      { .fd = remote_fd(s->c), .events = POLLIN } };
 	int rc = 0;
 
 	while (!rc && !(s->ended && !s->waiting)) {
@@ -205,14 +205,14 @@ static int session(struct session *s, struct error *err)
 		if (p[1].revents)
 			do
 				rc = show_message(s, err);
-			while (!rc && client_pending(s->c));
+			while (!rc && remote_pending(s->c));
 		if (!rc && p[0].revents)
 			rc = read_input(s, err);
 	}
 	return rc;
 }
 
-static int run_session(struct client *c, struct error *err)
+static int run_session(struct remote *c, struct error *err)
 {
 	struct session s = { .c = c, .terminal = isatty(STDOUT_FILENO) };
 	int rc;
@@ -220,7 +220,7 @@ static int run_session(struct client *c, struct error *err)
 	if (s.terminal && isatty(STDIN_FILENO))
 		fprintf(stderr,
 			"Connected to %s: a command per line, as query-status; Ctrl-D ends.\n",
-			client_name(c));
+			remote_name(c));
 	rc = session(&s, err);
 	free(s.line);
 	/* The machine's end is that of the session. */
@@ -234,14 +234,14 @@ static int run_session(struct client *c, struct error *err)
 int cli_qmp(int argc, char **argv, struct error *err)
 {
 	const char *words[3] = { 0 };
-	struct client *c;
+	struct remote *c;
 	json_t *args;
 	int rc;
 
 	if (cli_parse(argc, argv, NULL, NULL, words, 1, 3, err) < 0 ||
 	    parse_arguments(words[2], &args, err))
 		return STATUS_USAGE;
-	rc = client_open(&c, words[0], CLIENT_LIMIT_MS, err);
+	rc = remote_open(&c, words[0], REMOTE_LIMIT_MS, err);
 	if (rc) {
 		json_decref(args);
 		return cli_status(rc);
@@ -250,6 +250,6 @@ int cli_qmp(int argc, char **argv, struct error *err)
 		rc = one_command(c, words[1], args, err);
 	else
 		rc = run_session(c, err);
-	client_close(c);
+	remote_close(c);
 	return cli_status(rc);
 }

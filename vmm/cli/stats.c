@@ -14,7 +14,7 @@
 #include "../error.h"
 #include "../loop.h"
 #include "../options_table.h"
-#include "client.h"
+#include "remote.h"
 #include "commands.h"
 #include "table.h"
 
@@ -86,7 +86,7 @@ static int add_result(json_t *sums, json_t *result, bool all)
 	return rc;
 }
 
-static int add_target(json_t *sums, struct client *c, const char *target,
+static int add_target(json_t *sums, struct remote *c, const char *target,
 		      struct error *err)
 {
 	bool vcpus = !strcmp(target, "vcpu");
@@ -95,7 +95,7 @@ static int add_target(json_t *sums, struct client *c, const char *target,
 	size_t i;
 	int rc;
 
-	rc = client_execute(c, "query-stats",
+	rc = remote_execute(c, "query-stats",
 			    json_pack("{s:s}", "target", target), &ret, err);
 	if (rc)
 		return rc;
@@ -112,7 +112,7 @@ static int add_target(json_t *sums, struct client *c, const char *target,
 	return rc ? error_sys(err, -rc, "cannot add up statistics") : 0;
 }
 
-static int take(struct sample *s, struct client *c, struct error *err)
+static int take(struct sample *s, struct remote *c, struct error *err)
 {
 	int rc;
 
@@ -195,7 +195,7 @@ static int print_table(const struct sample *before, const struct sample *after,
 	return 0;
 }
 
-static int show(struct client *c, const struct stats_args *args,
+static int show(struct remote *c, const struct stats_args *args,
 		struct error *err)
 {
 	struct timespec pause = { .tv_sec = args->interval };
@@ -209,7 +209,7 @@ static int show(struct client *c, const struct stats_args *args,
 		json_decref(before.sums);
 		return error_set(err, ENODATA,
 				 "%s counts nothing (its host's KVM cannot)",
-				 client_name(c));
+				 remote_name(c));
 	}
 	nanosleep(&pause, NULL);
 	rc = take(&after, c, err);
@@ -226,15 +226,15 @@ int cli_stats(int argc, char **argv, struct error *err)
 {
 	struct stats_args args = { 0 };
 	const char *name;
-	struct client *c;
+	struct remote *c;
 	int rc;
 
 	if (cli_parse(argc, argv, stats_options, &args, &name, 1, 1, err) < 0)
 		return STATUS_USAGE;
-	rc = client_open(&c, name, CLIENT_LIMIT_MS, err);
+	rc = remote_open(&c, name, REMOTE_LIMIT_MS, err);
 	if (rc)
 		return cli_status(rc);
 	rc = show(c, &args, err);
-	client_close(c);
+	remote_close(c);
 	return cli_status(rc);
 }

@@ -7,7 +7,7 @@
 
 #include "../error.h"
 #include "../options_table.h"
-#include "client.h"
+#include "remote.h"
 #include "commands.h"
 
 struct stop_args {
@@ -29,14 +29,14 @@ static const struct opt stop_options[] = {
 };
 
 /* A guest that is paused cannot see its power button. */
-static int check_runs(struct client *c, struct error *err)
+static int check_runs(struct remote *c, struct error *err)
 {
 	json_t *ret;
 	const char *status;
 	bool runs;
 	int rc;
 
-	rc = client_execute(c, "query-status", NULL, &ret, err);
+	rc = remote_execute(c, "query-status", NULL, &ret, err);
 	if (rc)
 		return rc;
 	status = json_string_value(json_object_get(ret, "status"));
@@ -44,18 +44,18 @@ static int check_runs(struct client *c, struct error *err)
 	if (!runs)
 		rc = error_set(err, EBUSY,
 			       "%s is %s (vireo resume it first, or stop --force)",
-			       client_name(c), status ? status : "not running");
+			       remote_name(c), status ? status : "not running");
 	json_decref(ret);
 	return rc;
 }
 
-static int stop(struct client *c, const struct stop_args *args,
+static int stop(struct remote *c, const struct stop_args *args,
 		struct error *err)
 {
 	int rc = args->force ? 0 : check_runs(c, err);
 
 	if (!rc)
-		rc = client_execute(c,
+		rc = remote_execute(c,
 				    args->force ? "quit" : "system_powerdown",
 				    NULL, NULL, err);
 	/* It may be gone before it has answered. */
@@ -63,10 +63,10 @@ static int stop(struct client *c, const struct stop_args *args,
 		return rc;
 	if (!args->timeout)
 		return 0;
-	rc = client_wait_end(c, (int)args->timeout * 1000, err);
+	rc = remote_wait_end(c, (int)args->timeout * 1000, err);
 	if (rc == -ETIMEDOUT)
 		error_set(err, ETIMEDOUT, "%s still runs after %u s%s",
-			  client_name(c), args->timeout,
+			  remote_name(c), args->timeout,
 			  args->force ? "" : " (--force does not ask it)");
 	return rc;
 }
@@ -75,16 +75,16 @@ int cli_stop(int argc, char **argv, struct error *err)
 {
 	struct stop_args args = { 0 };
 	const char *name;
-	struct client *c;
+	struct remote *c;
 	int rc;
 
 	if (cli_parse(argc, argv, stop_options, &args, &name, 1, 1, err) < 0)
 		return STATUS_USAGE;
-	rc = client_open(&c, name, CLIENT_LIMIT_MS, err);
+	rc = remote_open(&c, name, REMOTE_LIMIT_MS, err);
 	if (rc)
 		return cli_status(rc);
 	rc = stop(c, &args, err);
-	client_close(c);
+	remote_close(c);
 	/* What came before the end was no failure. */
 	if (!rc)
 		*err = (struct error){ "" };

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "client.h"
+#include "remote.h"
 
 /* proc(5): field 22 of stat is when it started, in ticks since the boot. */
 static int64_t uptime_of(pid_t pid)
@@ -37,17 +37,17 @@ static int64_t uptime_of(pid_t pid)
 	return now.tv_sec - (int64_t)(start / (unsigned)sysconf(_SC_CLK_TCK));
 }
 
-int summary_read(struct summary *s, struct client *c, struct error *err)
+int summary_read(struct summary *s, struct remote *c, struct error *err)
 {
 	json_t *ret;
 	const char *text;
 	int rc;
 
-	*s = (struct summary){ .pid = client_pid(c), .status = "unknown" };
-	snprintf(s->name, sizeof(s->name), "%s", client_name(c));
+	*s = (struct summary){ .pid = remote_pid(c), .status = "unknown" };
+	snprintf(s->name, sizeof(s->name), "%s", remote_name(c));
 	s->uptime = uptime_of(s->pid);
 
-	rc = client_execute(c, "query-status", NULL, &ret, err);
+	rc = remote_execute(c, "query-status", NULL, &ret, err);
 	if (rc)
 		return rc;
 	text = json_string_value(json_object_get(ret, "status"));
@@ -55,13 +55,13 @@ int summary_read(struct summary *s, struct client *c, struct error *err)
 		snprintf(s->status, sizeof(s->status), "%s", text);
 	json_decref(ret);
 
-	rc = client_execute(c, "query-cpus-fast", NULL, &ret, err);
+	rc = remote_execute(c, "query-cpus-fast", NULL, &ret, err);
 	if (rc)
 		return rc;
 	s->cpus = (unsigned int)json_array_size(ret);
 	json_decref(ret);
 
-	rc = client_execute(c, "query-memory-size-summary", NULL, &ret, err);
+	rc = remote_execute(c, "query-memory-size-summary", NULL, &ret, err);
 	if (rc)
 		return rc;
 	s->memory = (uint64_t)json_integer_value(

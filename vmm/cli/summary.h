@@ -8,7 +8,7 @@
 
 #include "../control/rundir.h"
 
-struct client;
+struct remote;
 struct error;
 struct json_t;
 
@@ -21,7 +21,7 @@ struct summary {
 	int64_t uptime;	 /* seconds, of the process; -1: unknown */
 };
 
-int summary_read(struct summary *s, struct client *c, struct error *err);
+int summary_read(struct summary *s, struct remote *c, struct error *err);
 struct json_t *summary_json(const struct summary *s);
 
 /* "512M", "1.5G" */

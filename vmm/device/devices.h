@@ -7,6 +7,7 @@
 
 #include "../device.h"
 
+struct chardev;
 struct ich9;
 
 /* config: const char *, the chardev target */
@@ -14,6 +15,8 @@ extern const struct dev_class serial_class; /* 16550 UART at 3f8h, IRQ 4 */
 extern const struct dev_class i8042_class;  /* 60h, 64h, IRQ 1 */
 extern const struct dev_class rtc_class;    /* MC146818 at 70h, IRQ 8 */
 extern const struct dev_class fw_cfg_class; /* 510h */
+
+const struct chardev *serial_chardev(const struct device *dev);
 
 /* ACPI PM registers (ICH9 datasheet 13.8): fixed for the FADT. */
 #define ICH9_PM_BASE 0x600

@@ -366,12 +366,12 @@ static void key_power(void *opaque)
 
 static void key_stop(void *opaque)
 {
-	vm_request(opaque, VM_REQ_STOP);
+	vm_request_by(opaque, VM_REQ_STOP, VM_BY_USER);
 }
 
 static void key_reset(void *opaque)
 {
-	vm_request(opaque, VM_REQ_RESET);
+	vm_request_by(opaque, VM_REQ_RESET, VM_BY_USER);
 }
 
 /* ---- life ------------------------------------------------------------------
@@ -455,6 +455,11 @@ static void serial_unrealize(struct device *dev)
 	bus_remove(&dev->vm->pio, &s->range);
 	chardev_close(s->chr);
 	fast_region_destroy(&s->fast);
+}
+
+const struct chardev *serial_chardev(const struct device *dev)
+{
+	return ((const struct serial *)dev)->chr;
 }
 
 const struct dev_class serial_class = {

@@ -36,6 +36,7 @@ struct blk_req {
 	uint8_t *status;   /* in guest memory */
 	uint32_t in_len;   /* bytes of data that the driver has room for */
 	uint32_t out_len;  /* bytes of data that it has sent */
+	uint64_t started;  /* loop_now() */
 	uint32_t put;	   /* bytes of room that are filled on success */
 	struct iovec *in;  /* the room */
 	struct iovec *out; /* what it has sent */
@@ -50,6 +51,9 @@ struct virtio_blk {
 	struct virtio_blk_config config;
 	char serial[VIRTIO_BLK_ID_BYTES]; /* padded with zeros */
 	struct blk_req *free;		  /* requests not in use */
+	const struct disk_config *disk;
+	struct blk_count counts[RAW_NR_OPS];
+	uint64_t highest;
 	struct log_limit io_log;
 };
 
@@ -88,10 +92,28 @@ static void blk_finish(struct blk_req *req, uint8_t status)
 	blk_req_put(req);
 }
 
+static void count(struct blk_req *req, int ret)
+{
+	const struct raw_req *raw = &req->raw;
+	struct blk_count *count = &req->blk->counts[raw->op];
+
+	if (ret) {
+		count->failed++;
+		return;
+	}
+	count->ops++;
+	count->bytes += raw->len;
+	count->ns += loop_now() - req->started;
+	if ((raw->op == RAW_WRITE || raw->op == RAW_ZERO) &&
+	    raw->offset + raw->len > req->blk->highest)
+		req->blk->highest = raw->offset + raw->len;
+}
+
 static void blk_done(struct raw_req *raw, int ret)
 {
 	struct blk_req *req = container_of(raw, struct blk_req, raw);
 
+	count(req, ret);
 	if (ret)
 		log_guest(&req->blk->io_log, req->blk->vpci.pci.dev.id,
 			  "%s at byte %llu failed: %s",
@@ -110,9 +132,11 @@ static void blk_submit(struct blk_req *req, enum raw_op op, uint64_t sector,
 	if (len % RAW_SECTOR || sector > sectors ||
 	    len / RAW_SECTOR > sectors - sector ||
 	    (op != RAW_READ && op != RAW_FLUSH && blk->raw.readonly)) {
+		blk->counts[op].invalid++;
 		blk_finish(req, VIRTIO_BLK_S_IOERR);
 		return;
 	}
+	req->started = loop_now();
 	req->raw.op = op;
 	req->raw.offset = sector * RAW_SECTOR;
 	req->raw.len = len;
@@ -295,6 +319,7 @@ static int blk_realize(struct device *dev, const void *config,
 	rc = raw_open(&blk->raw, disk->path, disk->readonly, err);
 	if (rc)
 		return rc;
+	blk->disk = disk;
 	memcpy(blk->serial, serial, strnlen(serial, sizeof(blk->serial)));
 	blk_config_init(blk);
 	rc = virtio_pci_init(&blk->vpci, &blk_virtio_class, err);
@@ -319,6 +344,19 @@ static void blk_unrealize(struct device *dev)
 		free(req);
 	}
 	raw_close(&blk->raw);
+}
+
+void virtio_blk_status(const struct device *dev, struct blk_status *status)
+{
+	const struct virtio_blk *blk =
+		container_of(dev, struct virtio_blk, vpci.pci.dev);
+
+	*status = (struct blk_status){
+		.raw = &blk->raw,
+		.config = blk->disk,
+		.counts = blk->counts,
+		.highest = blk->highest,
+	};
 }
 
 const struct dev_class virtio_blk_class = {

@@ -166,14 +166,14 @@ static void vcon_stop(void *opaque)
 {
 	struct virtio_console *vcon = opaque;
 
-	vm_request(vcon->vpci.pci.dev.vm, VM_REQ_STOP);
+	vm_request_by(vcon->vpci.pci.dev.vm, VM_REQ_STOP, VM_BY_USER);
 }
 
 static void vcon_machine_reset(void *opaque)
 {
 	struct virtio_console *vcon = opaque;
 
-	vm_request(vcon->vpci.pci.dev.vm, VM_REQ_RESET);
+	vm_request_by(vcon->vpci.pci.dev.vm, VM_REQ_RESET, VM_BY_USER);
 }
 
 /* The size is known, and told, only of a terminal (5.3.4). */
@@ -233,6 +233,11 @@ static void vcon_unrealize(struct device *dev)
 
 	chardev_close(vcon->chr);
 	virtio_pci_destroy(&vcon->vpci);
+}
+
+const struct chardev *virtio_console_chardev(const struct device *dev)
+{
+	return container_of(dev, struct virtio_console, vpci.pci.dev)->chr;
 }
 
 const struct dev_class virtio_console_class = {

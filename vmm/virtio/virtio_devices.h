@@ -3,7 +3,13 @@
 #ifndef VIREO_VIRTIO_DEVICES_H
 #define VIREO_VIRTIO_DEVICES_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../block/raw.h"
 #include "../device.h"
+
+struct chardev;
 
 /* config: struct disk_config */
 extern const struct dev_class virtio_blk_class;
@@ -11,5 +17,24 @@ extern const struct dev_class virtio_blk_class;
 extern const struct dev_class virtio_rng_class;
 /* config: struct vcon_config */
 extern const struct dev_class virtio_console_class;
+
+/* What a disk has done of a kind since it was made; the main thread's. */
+struct blk_count {
+	uint64_t ops;
+	uint64_t bytes;
+	uint64_t ns; /* that they took, added up */
+	uint64_t failed;
+	uint64_t invalid; /* refused: outside of the disk, or read-only */
+};
+
+struct blk_status {
+	const struct raw *raw;
+	const struct disk_config *config;
+	const struct blk_count *counts; /* by enum raw_op */
+	uint64_t highest;		/* byte written, and one more */
+};
+
+void virtio_blk_status(const struct device *dev, struct blk_status *status);
+const struct chardev *virtio_console_chardev(const struct device *dev);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "client.h"
+#include "remote.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -18,7 +18,7 @@
 #define MESSAGE_MAX (16 << 20)
 #define READ_STEP 16384
 
-struct client {
+struct remote {
 	char name[RUNDIR_NAME_MAX];
 	int limit_ms;
 	int fd;
@@ -32,17 +32,17 @@ struct client {
 	size_t size;
 };
 
-const char *client_name(const struct client *c)
+const char *remote_name(const struct remote *c)
 {
 	return c->name;
 }
 
-pid_t client_pid(const struct client *c)
+pid_t remote_pid(const struct remote *c)
 {
 	return c->pid;
 }
 
-int client_fd(const struct client *c)
+int remote_fd(const struct remote *c)
 {
 	return c->fd;
 }
@@ -67,40 +67,51 @@ static int left_ms(uint64_t end)
 
 /* ---- messages ---- */
 
-int client_send(struct client *c, const json_t *msg, struct error *err)
+static int silent(const struct remote *c, struct error *err)
+{
+	return error_set(err, ETIMEDOUT, "%s (pid %d) does not answer", c->name,
+			 (int)c->pid);
+}
+
+static int closed(const struct remote *c, struct error *err)
+{
+	return error_set(err, EPIPE, "%s has closed the connection", c->name);
+}
+
+int remote_send(struct remote *c, const json_t *msg, struct error *err)
 {
 	char *text = json_dumps(msg, JSON_COMPACT);
 	size_t len, done;
-	ssize_t n;
+	ssize_t n = 0;
 
 	if (!text)
 		return error_sys(err, ENOMEM, "cannot make a message");
 	len = strlen(text);
 	text[len++] = '\n'; /* in the place of the 0 */
 	for (done = 0; done < len; done += (size_t)n) {
-		n = send(c->fd, text + done, len - done, MSG_NOSIGNAL);
-		if (n < 0 && errno == EINTR) {
-			n = 0;
-		} else if (n < 0) {
-			free(text);
-			if (errno == EAGAIN)
-				return error_set(err, ETIMEDOUT,
-						 "%s does not answer", c->name);
-			return error_sys(err, errno, "cannot send to %s",
-					 c->name);
-		}
+		do
+			n = send(c->fd, text + done, len - done, MSG_NOSIGNAL);
+		while (n < 0 && errno == EINTR);
+		if (n < 0)
+			break;
 	}
 	free(text);
-	return 0;
+	if (n >= 0)
+		return 0;
+	if (errno == EAGAIN)
+		return silent(c, err);
+	if (errno == EPIPE || errno == ECONNRESET)
+		return closed(c, err);
+	return error_sys(err, errno, "cannot send to %s", c->name);
 }
 
-bool client_pending(const struct client *c)
+bool remote_pending(const struct remote *c)
 {
 	return c->len && memchr(c->buf, '\n', c->len);
 }
 
 /* The first line of what has come, if there is a whole one; 1 if it is. */
-static int take_line(struct client *c, json_t **msg, struct error *err)
+static int take_line(struct remote *c, json_t **msg, struct error *err)
 {
 	char *end;
 	size_t len;
@@ -128,16 +139,15 @@ static int take_line(struct client *c, json_t **msg, struct error *err)
 	return 0;
 }
 
-static int read_more(struct client *c, struct error *err)
+static int read_more(struct remote *c, struct error *err)
 {
 	char *bigger;
 	ssize_t n;
 
+	if (c->len >= MESSAGE_MAX)
+		return error_set(err, EPROTO, "%s sends a message without end",
+				 c->name);
 	if (c->size - c->len < READ_STEP) {
-		if (c->size >= MESSAGE_MAX)
-			return error_set(err, EPROTO,
-					 "%s sends a message without end",
-					 c->name);
 		bigger = realloc(c->buf, 2 * c->size + READ_STEP);
 		if (!bigger)
 			return error_sys(err, ENOMEM, "cannot take a message");
@@ -150,13 +160,12 @@ static int read_more(struct client *c, struct error *err)
 	if (n < 0 && errno != ECONNRESET)
 		return error_sys(err, errno, "cannot hear from %s", c->name);
 	if (n <= 0)
-		return error_set(err, EPIPE, "%s has closed the connection",
-				 c->name);
+		return closed(c, err);
 	c->len += (size_t)n;
 	return 0;
 }
 
-int client_receive(struct client *c, int limit_ms, json_t **msg,
+int remote_receive(struct remote *c, int limit_ms, json_t **msg,
 		   struct error *err)
 {
 	struct pollfd p = { .fd = c->fd, .events = POLLIN };
@@ -172,9 +181,7 @@ int client_receive(struct client *c, int limit_ms, json_t **msg,
 			return error_sys(err, errno, "cannot wait for %s",
 					 c->name);
 		if (!rc)
-			return error_set(err, ETIMEDOUT,
-					 "%s (pid %d) does not answer", c->name,
-					 (int)c->pid);
+			return silent(c, err);
 		rc = rc > 0 ? read_more(c, err) : 0;
 		if (rc)
 			return rc;
@@ -184,14 +191,14 @@ int client_receive(struct client *c, int limit_ms, json_t **msg,
 /* ---- commands ---- */
 
 /* The answer to the command that was sent last, whose id it has. */
-static int answer(struct client *c, json_t **msg, struct error *err)
+static int answer(struct remote *c, json_t **msg, struct error *err)
 {
 	uint64_t end = deadline(c->limit_ms);
 	json_t *id;
 	int rc;
 
 	for (;;) {
-		rc = client_receive(c, left_ms(end), msg, err);
+		rc = remote_receive(c, left_ms(end), msg, err);
 		if (rc)
 			return rc;
 		id = json_object_get(*msg, "id");
@@ -202,7 +209,7 @@ static int answer(struct client *c, json_t **msg, struct error *err)
 	}
 }
 
-static int execute(struct client *c, const char *command, json_t *args,
+static int execute(struct remote *c, const char *command, json_t *args,
 		   json_t **ret, bool missing_ok, struct error *err)
 {
 	json_t *msg, *error;
@@ -216,7 +223,7 @@ static int execute(struct client *c, const char *command, json_t *args,
 	if (!msg)
 		return error_set(err, EINVAL, "%s: no name for a command",
 				 command);
-	rc = client_send(c, msg, err);
+	rc = remote_send(c, msg, err);
 	json_decref(msg);
 	if (!rc)
 		rc = answer(c, &msg, err);
@@ -236,29 +243,29 @@ static int execute(struct client *c, const char *command, json_t *args,
 	return rc;
 }
 
-int client_execute(struct client *c, const char *command, json_t *args,
+int remote_execute(struct remote *c, const char *command, json_t *args,
 		   json_t **ret, struct error *err)
 {
 	return execute(c, command, args, ret, false, err);
 }
 
-int client_try(struct client *c, const char *command, json_t *args,
+int remote_try(struct remote *c, const char *command, json_t *args,
 	       json_t **ret, struct error *err)
 {
 	return execute(c, command, args, ret, true, err);
 }
 
-int client_wait_end(struct client *c, int limit_ms, struct error *err)
+int remote_wait_end(struct remote *c, int limit_ms, struct error *err)
 {
 	struct pollfd p[] = { { .fd = c->fd, .events = POLLIN },
 			      { .fd = c->pidfd, .events = POLLIN } };
 	uint64_t end = deadline(limit_ms);
-	bool closed = false;
+	bool ended = false;
 	int rc;
 
 	for (;;) {
 		/* Without a pidfd the end of the connection must do. */
-		if (closed && c->pidfd < 0)
+		if (ended && c->pidfd < 0)
 			return 0;
 		rc = poll(p, 2, left_ms(end));
 		if (rc < 0 && errno != EINTR)
@@ -273,7 +280,7 @@ int client_wait_end(struct client *c, int limit_ms, struct error *err)
 			return 0;
 		c->len = c->scanned = 0; /* events: of no interest here */
 		if (p[0].revents && read_more(c, NULL)) {
-			closed = true;
+			ended = true;
 			p[0].fd = -1;
 		}
 	}
@@ -325,12 +332,12 @@ static int connect_to(const char *name, struct error *err)
 	return rc;
 }
 
-static int negotiate(struct client *c, struct error *err)
+static int negotiate(struct remote *c, struct error *err)
 {
 	json_t *greeting;
 	int rc;
 
-	rc = client_receive(c, c->limit_ms, &greeting, err);
+	rc = remote_receive(c, c->limit_ms, &greeting, err);
 	if (rc)
 		return rc;
 	if (!json_object_get(greeting, "QMP"))
@@ -338,15 +345,15 @@ static int negotiate(struct client *c, struct error *err)
 	json_decref(greeting);
 	if (rc)
 		return rc;
-	return client_execute(c, "qmp_capabilities", NULL, NULL, err);
+	return remote_execute(c, "qmp_capabilities", NULL, NULL, err);
 }
 
-int client_open(struct client **out, const char *name, int limit_ms,
+int remote_open(struct remote **out, const char *name, int limit_ms,
 		struct error *err)
 {
 	struct timeval tv = { .tv_sec = limit_ms / 1000,
 			      .tv_usec = limit_ms % 1000 * 1000 };
-	struct client *c;
+	struct remote *c;
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 	int rc;
@@ -377,14 +384,14 @@ int client_open(struct client **out, const char *name, int limit_ms,
 	return 0;
 
 err_close:
-	client_close(c);
+	remote_close(c);
 	return rc;
 err_free:
 	free(c);
 	return rc;
 }
 
-void client_close(struct client *c)
+void remote_close(struct remote *c)
 {
 	if (c->pidfd >= 0)
 		close(c->pidfd);

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Disks. */
+#include <sys/stat.h>
+
+#include "../config.h"
+#include "../virtio/virtio_devices.h"
+#include "commands.h"
+#include "server.h"
+
+static json_t *image_info(const struct blk_status *st)
+{
+	json_t *info = json_pack("{s:o,s:s,s:I}", "filename",
+				 qmp_text(st->config->path), "format", "raw",
+				 "virtual-size", (json_int_t)st->raw->size);
+	struct stat file;
+
+	if (!fstat(st->raw->fd, &file))
+		json_object_set_new(info, "actual-size",
+				    json_integer(file.st_blocks * 512));
+	return info;
+}
+
+static json_t *inserted(const struct device *dev, const struct blk_status *st)
+{
+	return json_pack("{s:o,s:s,s:b,s:s,s:i,s:b,s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:o,"
+			 "s:{s:b,s:b,s:b},s:i}",
+			 "file", qmp_text(st->config->path), "node-name",
+			 dev->id, "ro", st->raw->readonly, "drv", "raw",
+			 "backing_file_depth", 0, "encrypted", 0,
+			 "detect_zeroes", "off", "bps", 0, "bps_rd", 0,
+			 "bps_wr", 0, "iops", 0, "iops_rd", 0, "iops_wr", 0,
+			 "image", image_info(st), "cache", "writeback", 1,
+			 "direct", 0, "no-flush", 0, "write_threshold", 0);
+}
+
+json_t *cmd_query_block(struct qmp_call *call, json_t *args)
+{
+	const struct vm *vm = call->control->vm;
+	json_t *list = json_array();
+	const struct device *dev;
+	char path[QOM_PATH_MAX];
+	struct blk_status st;
+
+	(void)args;
+	for (dev = vm->devices; dev; dev = dev->next) {
+		if (dev->class != &virtio_blk_class)
+			continue;
+		virtio_blk_status(dev, &st);
+		qom_device_path(vm, dev, path);
+		json_array_append_new(list,
+				      json_pack("{s:s,s:s,s:s,s:b,s:b,s:o,s:s}",
+						"device", dev->id, "qdev", path,
+						"type", "unknown", "removable",
+						0, "locked", 0, "inserted",
+						inserted(dev, &st), "io-status",
+						"ok"));
+	}
+	return list;
+}
+
+/* QEMU counts writing zeros among the writes. */
+static json_t *stats(const struct blk_status *st)
+{
+	static const struct {
+		const char *name; /* in "rd_operations" */
+		enum raw_op op;
+	} kinds[] = {
+		{ "rd", RAW_READ },	  { "wr", RAW_WRITE },
+		{ "wr", RAW_ZERO },	  { "flush", RAW_FLUSH },
+		{ "unmap", RAW_DISCARD },
+	};
+	json_t *s = json_pack("{s:I,s:i,s:i,s:i,s:b,s:b,s:[]}",
+			      "wr_highest_offset", (json_int_t)st->highest,
+			      "rd_merged", 0, "wr_merged", 0, "unmap_merged", 0,
+			      "account_invalid", 0, "account_failed", 0,
+			      "timed_stats");
+	const struct blk_count *count;
+	const char *name;
+	char key[48];
+	size_t i, j;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		count = &st->counts[kinds[i].op];
+		name = kinds[i].name;
+		const struct {
+			const char *fmt;
+			uint64_t value;
+		} values[] = {
+			{ "%s_operations", count->ops },
+			{ "%s_total_time_ns", count->ns },
+			{ "failed_%s_operations", count->failed },
+			{ "invalid_%s_operations", count->invalid },
+			/* Of a flush there are none. */
+			{ kinds[i].op == RAW_FLUSH ? NULL : "%s_bytes",
+			  count->bytes },
+		};
+		for (j = 0; j < sizeof(values) / sizeof(values[0]); j++) {
+			if (!values[j].fmt)
+				continue;
+			snprintf(key, sizeof(key), values[j].fmt, name);
+			json_object_set_new(s, key,
+					    json_integer(
+						    json_integer_value(
+							    json_object_get(s,
+									    key)) +
+						    (json_int_t)values[j]
+							    .value));
+		}
+	}
+	return s;
+}
+
+json_t *cmd_query_blockstats(struct qmp_call *call, json_t *args)
+{
+	const struct vm *vm = call->control->vm;
+	json_t *list = json_array(), *entry;
+	const struct device *dev;
+	char path[QOM_PATH_MAX];
+	struct blk_status st;
+
+	for (dev = vm->devices; dev; dev = dev->next) {
+		if (dev->class != &virtio_blk_class)
+			continue;
+		virtio_blk_status(dev, &st);
+		entry = json_pack("{s:s,s:o}", "node-name", dev->id, "stats",
+				  stats(&st));
+		if (!json_is_true(json_object_get(args, "query-nodes"))) {
+			qom_device_path(vm, dev, path);
+			json_object_set_new(entry, "device",
+					    json_string(dev->id));
+			json_object_set_new(entry, "qdev", json_string(path));
+		}
+		json_array_append_new(list, entry);
+	}
+	return list;
+}
