@@ -37,7 +37,7 @@ VMM_SRC  := $(sort $(wildcard vmm/*.c vmm/*/*.c))
 VMM_OBJ  := $(VMM_SRC:%.c=$(B)/obj/%.o)
 
 .PHONY: all vmm module tools run check bench lint install uninstall clean help \
-        unit schema setup guest lab-module tests check-debug check-kernels
+        unit schema setup guest lab-module tests checked check-debug check-kernels
 .DELETE_ON_ERROR:
 
 all: vmm tools module
@@ -156,7 +156,12 @@ setup:
 guest: setup
 	@tools/mkguest all
 
-tests: $(UNIT) payload kselftest fuzz
+tests: $(UNIT) payload kselftest fuzz checked
+
+# The VMM with ASan and UBSan, build/asan/vireo, for tests of hostile clients.
+checked:
+	@$(MAKE) --no-print-directory B=$(B)/asan $(B)/asan/vireo CFLAGS="-O1 -g \
+		-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 
 run: setup
 	@tools/mkguest initramfs
@@ -228,9 +233,7 @@ uninstall:
 # What was fetched or takes long to make (build/kernels, build/guest) stays;
 # rm -rf build removes that, too.
 clean:
-	rm -rf $(B)/obj $(B)/tests $(B)/module $(B)/lint-* $(B)/vireo \
-		$(B)/vireo-stat $(B)/vireo.ko $(B)/libvmm.a $(B)/schema-checked \
-		$(B)/lab-out
+        unit schema setup guest lab-module tests checked check-debug check-kernels
 
 help:
 	@sed -n 's/^	//; /^define HELP/,/^endef/{/define\|endef/!p}' Makefile

@@ -51,9 +51,10 @@ static bool type_matches(json_t *type, json_t *value)
 
 	if (json_is_string(type))
 		return has_type(json_string_value(type), value);
-	json_array_foreach(type, i, one)
+	json_array_foreach(type, i, one) {
 		if (has_type(json_string_value(one), value))
 			return true;
+	}
 	return false;
 }
 
@@ -79,13 +80,15 @@ static bool members_valid(json_t *schema, json_t *object)
 	/* Without it, a misspelt key would be let through. */
 	assert_true(
 		json_is_false(json_object_get(schema, "additionalProperties")));
-	json_object_foreach(object, key, value)
+	json_object_foreach(object, key, value) {
 		if (!json_object_get(members, key) ||
 		    !valid(json_object_get(members, key), value))
 			return false;
-	json_array_foreach(json_object_get(schema, "required"), i, name)
+	}
+	json_array_foreach(json_object_get(schema, "required"), i, name) {
 		if (!json_object_get(object, json_string_value(name)))
 			return false;
+	}
 	return true;
 }
 
@@ -127,9 +130,10 @@ static bool array_valid(json_t *schema, json_t *array)
 	    (json_int_t)json_array_size(array) > json_integer_value(rule))
 		return false;
 	rule = json_object_get(schema, "items");
-	json_array_foreach(array, i, item)
+	json_array_foreach(array, i, item) {
 		if (rule && !valid(rule, item))
 			return false;
+	}
 	return true;
 }
 
@@ -138,9 +142,10 @@ static bool one_of(json_t *list, json_t *value, bool schemas)
 	json_t *item;
 	size_t i;
 
-	json_array_foreach(list, i, item)
+	json_array_foreach(list, i, item) {
 		if (schemas ? valid(item, value) : json_equal(item, value))
 			return true;
+	}
 	return false;
 }
 

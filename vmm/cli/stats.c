@@ -150,7 +150,7 @@ static int print_json(const struct sample *before, const struct sample *after,
 	out = json_object_get(root, "stats");
 	json_object_foreach(after->sums, provider, of) {
 		json_object_set_new(out, provider, json_object());
-		json_object_foreach(of, name, value)
+		json_object_foreach(of, name, value) {
 			json_object_set_new(json_object_get(out, provider),
 					    name,
 					    json_pack("{s:f, s:O}", "rate",
@@ -159,6 +159,7 @@ static int print_json(const struct sample *before, const struct sample *after,
 							      json_integer_value(
 								      value)),
 						      "total", value));
+		}
 	}
 	rc = json_dumpf(root, stdout, JSON_INDENT(2));
 	json_decref(root);
@@ -178,7 +179,7 @@ static int print_table(const struct sample *before, const struct sample *after,
 	json_int_t total;
 	json_t *of, *value;
 
-	json_object_foreach(after->sums, provider, of)
+	json_object_foreach(after->sums, provider, of) {
 		json_object_foreach(of, name, value) {
 			total = json_integer_value(value);
 			if (!total) /* of no interest to a person */
@@ -190,6 +191,7 @@ static int print_table(const struct sample *before, const struct sample *after,
 					  total));
 			table_add(&t, "%" JSON_INTEGER_FORMAT, total);
 		}
+	}
 	if (table_print(&t))
 		return error_set(err, ENOMEM, "cannot make the table");
 	return 0;

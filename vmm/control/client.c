@@ -252,6 +252,20 @@ static void refuse(struct client *c, const char *fault)
 	client_close(c, fault);
 }
 
+/* After its last byte: what there is of a message is all there will be. */
+static void parse_rest(struct client *c)
+{
+	struct qmp_request req;
+
+	if (c->scan.state == MESSAGE_NONE)
+		return;
+	qmp_request_parse(&req, c->buf + c->buf_head + c->scan.start,
+			  c->buf_len - c->buf_head - c->scan.start);
+	c->buf_head = c->buf_len;
+	message_restart(&c->scan);
+	enqueue(c, &req);
+}
+
 /* Cuts messages off what came while there is a place for them. */
 static void parse(struct client *c)
 {
@@ -261,8 +275,11 @@ static void parse(struct client *c)
 	while (!c->closed && c->queued < CLIENT_QUEUE) {
 		result = message_next(&c->scan, c->buf + c->buf_head,
 				      c->buf_len - c->buf_head);
-		if (result == MESSAGE_MORE)
+		if (result == MESSAGE_MORE) {
+			if (c->in_ended)
+				parse_rest(c);
 			break;
+		}
 		if (result == MESSAGE_TOO_BIG || result == MESSAGE_TOO_DEEP) {
 			refuse(c, result == MESSAGE_TOO_BIG ?
 					  "JSON token size limit exceeded" :
@@ -360,7 +377,6 @@ static void work(void *opaque)
 		client_flush(c);
 	if (c->closed)
 		return;
-	/* What it has sent half of will never be whole. */
 	if (c->in_ended && !c->queued && !c->session.busy && !c->to_send_len) {
 		client_close(c, NULL);
 		return;
@@ -374,8 +390,9 @@ static void work(void *opaque)
 
 int client_new(struct control *control, int in, int out, struct error *err)
 {
-	struct client *c;
 	socklen_t len = sizeof(int);
+	json_t *greeting;
+	struct client *c;
 	int type;
 
 	c = calloc(1, sizeof(*c));
@@ -399,6 +416,8 @@ int client_new(struct control *control, int in, int out, struct error *err)
 	c->next = control->clients;
 	control->clients = c;
 	control->nr_clients++;
-	send_answer(&c->session, qmp_greeting());
+	greeting = qmp_greeting();
+	client_send(c, greeting);
+	json_decref(greeting);
 	return 0;
 }

@@ -145,9 +145,10 @@ static json_t *fds_of(json_t *sets, json_int_t id)
 	json_t *set;
 	size_t i;
 
-	json_array_foreach(sets, i, set)
+	json_array_foreach(sets, i, set) {
 		if (json_integer_value(json_object_get(set, "fdset-id")) == id)
 			return json_object_get(set, "fds");
+	}
 	set = json_pack("{s:I,s:[]}", "fdset-id", id, "fds");
 	json_array_append_new(sets, set);
 	return json_object_get(set, "fds");

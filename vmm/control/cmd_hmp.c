@@ -123,8 +123,9 @@ static void info_chardev(struct text *t)
 	json_t *c;
 	size_t i;
 
-	json_array_foreach(list, i, c)
+	json_array_foreach(list, i, c) {
 		line(t, "%s: filename=%s", str(c, "label"), str(c, "filename"));
+	}
 	json_decref(list);
 	json_decref(args);
 }
@@ -176,8 +177,9 @@ static void info_pci(struct text *t)
 	json_t *bus = json_array_get(list, 0);
 	size_t i;
 
-	json_array_foreach(json_object_get(bus, "devices"), i, f)
+	json_array_foreach(json_object_get(bus, "devices"), i, f) {
 		info_pci_function(t, f);
+	}
 	json_decref(list);
 	json_decref(args);
 }
@@ -241,7 +243,7 @@ static void do_quit(struct text *t)
 }
 
 struct command {
-	const char *name;
+	const char *name; /* "stop|s" */
 	void (*run)(struct text *t);
 	const char *help;
 };
@@ -262,16 +264,12 @@ static const struct command info_commands[] = {
 };
 
 static const struct command commands[] = {
-	{ "cont", do_cont, "resume emulation" },
-	{ "c", do_cont, NULL },
-	{ "help", help, "show the help" },
-	{ "?", help, NULL },
+	{ "cont|c", do_cont, "resume emulation" },
+	{ "help|?", help, "show the help" },
 	{ "info", help_info,
 	  "show various information about the system state" },
-	{ "quit", do_quit, "quit the emulator" },
-	{ "q", do_quit, NULL },
-	{ "stop", do_stop, "stop emulation" },
-	{ "s", do_stop, NULL },
+	{ "quit|q", do_quit, "quit the emulator" },
+	{ "stop|s", do_stop, "stop emulation" },
 	{ "system_powerdown", do_powerdown, "send system power down event" },
 	{ "system_reset", do_reset, "reset the system" },
 	{ 0 },
@@ -280,8 +278,7 @@ static const struct command commands[] = {
 static void list(struct text *t, const char *prefix, const struct command *c)
 {
 	for (; c->name; c++)
-		if (c->help)
-			line(t, "%s%s  -- %s", prefix, c->name, c->help);
+		line(t, "%s%s  -- %s", prefix, c->name, c->help);
 }
 
 static void help_info(struct text *t)
@@ -296,9 +293,15 @@ static void help(struct text *t)
 
 static const struct command *find(const struct command *table, const char *name)
 {
+	size_t len = strlen(name), n;
+	const char *p;
+
 	for (; table->name; table++)
-		if (!strcmp(table->name, name))
-			return table;
+		for (p = table->name; *p; p += n + (p[n] == '|')) {
+			n = strcspn(p, "|");
+			if (n == len && !strncmp(p, name, n))
+				return table;
+		}
 	return NULL;
 }
 
@@ -330,7 +333,7 @@ static void execute(struct text *t, char *text)
 	if (extra) {
 		line(t, "%s: extraneous characters at the end of line",
 		     c->name);
-		line(t, "Try \"help %s\" for more information", c->name);
+		line(t, "Try \"help %s\" for more information", name);
 		return;
 	}
 	c->run(t);

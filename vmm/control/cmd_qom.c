@@ -420,7 +420,7 @@ static void add_properties(json_t *list, const struct type *type,
 json_t *cmd_qom_list(struct qmp_call *call, json_t *args)
 {
 	struct children c = { .list = NULL };
-	struct object obj;
+	struct object obj = { .type = NULL };
 
 	if (!find_object(call, args, &obj))
 		return NULL;
@@ -431,20 +431,31 @@ json_t *cmd_qom_list(struct qmp_call *call, json_t *args)
 	return c.list;
 }
 
+/* NULL if it has none of that name. */
+static json_t *get_property(const struct object *obj, const char *name)
+{
+	const struct property *p;
+	const struct type *type;
+
+	for (type = obj->type; type; type = find_type(type->parent))
+		for (p = type->properties; p && p->name; p++)
+			if (!strcmp(p->name, name))
+				return p->get(obj);
+	return NULL;
+}
+
 json_t *cmd_qom_get(struct qmp_call *call, json_t *args)
 {
 	const char *name = json_string_value(json_object_get(args, "property"));
 	struct children c = { .name = name };
-	const struct property *p;
-	const struct type *type;
-	struct object obj;
+	struct object obj = { .type = NULL };
+	json_t *value;
 
 	if (!find_object(call, args, &obj))
 		return NULL;
-	for (type = obj.type; type; type = find_type(type->parent))
-		for (p = type->properties; p && p->name; p++)
-			if (!strcmp(p->name, name))
-				return p->get(&obj);
+	value = get_property(&obj, name);
+	if (value)
+		return value;
 	c.parent = obj.path;
 	if (walk(obj.vm, see_child, &c))
 		return c.path;

@@ -45,9 +45,10 @@ static void see(struct walk *walk, const struct stat *stat)
 	size_t i;
 
 	if (walk->names) {
-		json_array_foreach(walk->names, i, name)
+		json_array_foreach(walk->names, i, name) {
 			if (!strcmp(json_string_value(name), stat->name))
 				break;
+		}
 		if (i == json_array_size(walk->names))
 			return;
 	}
@@ -393,9 +394,10 @@ static bool wanted(json_t *paths, unsigned int vcpu)
 	if (!paths)
 		return true;
 	qom_vcpu_path(vcpu, path);
-	json_array_foreach(paths, i, p)
+	json_array_foreach(paths, i, p) {
 		if (!strcmp(json_string_value(p), path))
 			return true;
+	}
 	return false;
 }
 

@@ -74,7 +74,8 @@ static bool is_array(const char *type, char elem[WORD_MAX])
 
 /* ---- checking arguments ------------------------------------------------------- */
 
-static const char *const builtins[] = { "int", "str", "bool", "any", NULL };
+static const char *const builtins[] = { "int",	"number", "str",
+					"bool", "any",	  NULL };
 
 static bool is_builtin(const char *type)
 {
@@ -93,8 +94,9 @@ static int bad_type(const char *path, const char *expected, struct error *err)
 			 expected);
 }
 
+/* Where a value is: "a[0].b", and the name of the member, "b". */
 static int check_value(const char *type, json_t *value, const char *path,
-		       struct error *err);
+		       const char *name, struct error *err);
 
 static int check_members(const char *text, json_t *object, const char *prefix,
 			 struct error *err)
@@ -112,7 +114,7 @@ static int check_members(const char *text, json_t *object, const char *prefix,
 					 "Parameter '%s' is missing", path);
 		if (!value)
 			continue;
-		rc = check_value(w.type, value, path, err);
+		rc = check_value(w.type, value, path, w.name, err);
 		if (rc)
 			return rc;
 	}
@@ -164,7 +166,7 @@ static int check_array(const char *elem, json_t *array, const char *path,
 		return bad_type(path, "array", err);
 	json_array_foreach(array, i, item) {
 		snprintf(item_path, sizeof(item_path), "%.100s[%zu]", path, i);
-		rc = check_value(elem, item, item_path, err);
+		rc = check_value(elem, item, item_path, "null", err);
 		if (rc)
 			return rc;
 	}
@@ -173,7 +175,7 @@ static int check_array(const char *elem, json_t *array, const char *path,
 
 /* Its depth is that of the description, not of @value. */
 static int check_value(const char *type, json_t *value, const char *path,
-		       struct error *err)
+		       const char *name, struct error *err)
 {
 	const struct schema_type *t;
 	char elem[WORD_MAX], prefix[PATH_MAX_LEN];
@@ -184,6 +186,9 @@ static int check_value(const char *type, json_t *value, const char *path,
 	if (!strcmp(type, "int"))
 		return json_is_integer(value) ? 0 :
 						bad_type(path, "integer", err);
+	if (!strcmp(type, "number"))
+		return json_is_number(value) ? 0 :
+					       bad_type(path, "number", err);
 	if (!strcmp(type, "str"))
 		return json_is_string(value) ? 0 :
 					       bad_type(path, "string", err);
@@ -200,7 +205,7 @@ static int check_value(const char *type, json_t *value, const char *path,
 			return error_set(
 				err, EINVAL,
 				"Parameter '%s' does not accept value '%.64s'",
-				path, json_string_value(value));
+				name, json_string_value(value));
 		return 0;
 	}
 	if (!json_is_object(value))
@@ -323,8 +328,8 @@ static void add_alternate(struct introspection *in, const struct schema_type *t)
 
 static void add_builtin(struct introspection *in, const char *type)
 {
-	static const char *const json_types[] = { "int", "string", "boolean",
-						  "value" };
+	static const char *const json_types[] = { "int", "number", "string",
+						  "boolean", "value" };
 	size_t i;
 
 	for (i = 0; strcmp(builtins[i], type) != 0; i++)

@@ -3,7 +3,7 @@
  * The types of commands, their arguments and their results: one description
  * from which arguments are checked and query-qmp-schema is made.
  *
- * A type is written as a word: int, str, bool, any, the name of another, or
+ * A type is written as a word: int, number, str, bool, any, the name of another, or
  * one of these in brackets, for an array: [str].  Members of an object are
  * written as name:type, with blanks between them, and name?:type if they may
  * be absent.

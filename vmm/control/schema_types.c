@@ -121,7 +121,7 @@ const struct schema_type schema_types[] = {
 	       "min_wr_latency_ns:int max_wr_latency_ns:int "
 	       "avg_wr_latency_ns:int min_flush_latency_ns:int "
 	       "max_flush_latency_ns:int avg_flush_latency_ns:int "
-	       "avg_rd_queue_depth:int avg_wr_queue_depth:int"),
+	       "avg_rd_queue_depth:number avg_wr_queue_depth:number"),
 	OBJECT("BlockStats", "device?:str qdev?:str node-name?:str "
 			     "stats:BlockDeviceStats"),
 
