@@ -233,7 +233,9 @@ uninstall:
 # What was fetched or takes long to make (build/kernels, build/guest) stays;
 # rm -rf build removes that, too.
 clean:
-        unit schema setup guest lab-module tests checked check-debug check-kernels
+	rm -rf $(B)/obj $(B)/asan $(B)/tests $(B)/module $(B)/lint-* \
+		$(B)/vireo $(B)/vireo-stat $(B)/vireo.ko $(B)/libvmm.a \
+		$(B)/schema-checked $(B)/lab-out
 
 help:
 	@sed -n 's/^	//; /^define HELP/,/^endef/{/define\|endef/!p}' Makefile
