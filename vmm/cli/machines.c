@@ -46,7 +46,8 @@ int machines_list(struct machines *m, struct error *err)
 		machines_free(m);
 		return error_sys(err, -rc, "cannot list %s", path);
 	}
-	qsort(m->names, m->count, sizeof(*m->names), by_name);
+	if (m->count) /* else there is no array */
+		qsort(m->names, m->count, sizeof(*m->names), by_name);
 	return 0;
 }
 
