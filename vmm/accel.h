@@ -11,12 +11,16 @@
 #define VIREO_ACCEL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "bus.h"
 
 struct accel;
 struct accel_vcpu;
+struct cpu_debug;
+struct cpu_hit;
+struct cpu_regs;
 struct error;
 struct fastpath;
 struct vireo_vcpu_page;
@@ -25,6 +29,7 @@ enum accel_exit {
 	ACCEL_EXIT_KICKED,   /* a kick or a signal: look at what is asked */
 	ACCEL_EXIT_HALTED,   /* HLT with nothing left to wake it */
 	ACCEL_EXIT_SHUTDOWN, /* triple fault */
+	ACCEL_EXIT_DEBUG,    /* what set_debug asked for: see hit */
 	ACCEL_EXIT_FAILED,   /* the reason is in the struct error */
 };
 
@@ -87,15 +92,43 @@ struct accel_ops {
 	void (*kick)(struct accel_vcpu *vcpu);
 	void (*unkick)(struct accel_vcpu *vcpu);
 	/*
-	 * Optional, from any thread: a descriptor of the accelerator's own
-	 * statistics (as KVM_GET_STATS_FD), of the VM if @vcpu is NULL; the
-	 * caller closes it.
+	 * Optional: a descriptor of the accelerator's own statistics (as
+	 * KVM_GET_STATS_FD), of the VM if @vcpu is NULL; the caller closes it.
+	 * @vcpu does not run, or the call waits until it no longer does; the
+	 * descriptor can be read at any time.
 	 */
 	int (*stats_fd)(struct accel *accel, struct accel_vcpu *vcpu);
 	/* Optional: what the vCPU's thread counts, to be read at any time. */
 	const struct vireo_vcpu_page *(*vcpu_counts)(struct accel_vcpu *vcpu);
 	/* Called once by the thread that will call run. */
 	void (*vcpu_attach)(struct accel_vcpu *vcpu);
+
+	/*
+	 * While it does not run, from any thread.  set_regs changes what
+	 * differs from what is there; -errno if the processor has no such
+	 * state.
+	 */
+	int (*get_regs)(struct accel_vcpu *vcpu, struct cpu_regs *regs);
+	int (*set_regs)(struct accel_vcpu *vcpu, const struct cpu_regs *regs);
+
+	/*
+	 * While it does not run: makes run stop at what @debug, borrowed until
+	 * the next call, holds; NULL: nothing.  @step: and after one
+	 * instruction.
+	 */
+	int (*set_debug)(struct accel_vcpu *vcpu, const struct cpu_debug *debug,
+			 bool step);
+	/* What the last ACCEL_EXIT_DEBUG was for. */
+	struct cpu_hit (*hit)(struct accel_vcpu *vcpu);
+
+	/*
+	 * All that is known of the exit that made run fail, as lines of text;
+	 * "" if that is nothing.
+	 */
+	void (*describe_exit)(struct accel_vcpu *vcpu, char *buf, size_t size);
+
+	/* Before it runs again after a pause: its guest may want to know. */
+	void (*was_paused)(struct accel_vcpu *vcpu);
 
 	/* Puts irqchips and timers back to power-on state; vCPUs are stopped. */
 	int (*reset)(struct accel *accel);

@@ -34,6 +34,19 @@ struct qmp_config {
 	bool server;  /* listen at PATH, or connect to it */
 };
 
+struct gdb_config {
+	char *target; /* tcp:127.0.0.1:PORT, unix:PATH; NULL: no debugger */
+	bool wait;    /* for it, before the first instruction */
+};
+
+/* The order of the words in options_table.c */
+enum on_crash {
+	ON_CRASH_STOP,
+	ON_CRASH_RESET,
+	ON_CRASH_POWEROFF,
+	ON_CRASH_PAUSE,
+};
+
 struct config {
 	char *name; /* NULL: vm, or vm-2 and so on */
 	char *kernel;
@@ -47,6 +60,8 @@ struct config {
 	unsigned int nr_disks;
 	struct rng_config rng;
 	struct vcon_config vcon;
+	enum on_crash on_crash;
+	struct gdb_config gdb;
 	bool paused;
 	bool detach;   /* not of --config */
 	char *control; /* auto (default), on, off */

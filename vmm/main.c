@@ -14,8 +14,8 @@
 #include "control/control.h"
 #include "control/rundir.h"
 #include "detach.h"
-#include "control/control.h"
 #include "error.h"
+#include "gdb/server.h"
 #include "log.h"
 #include "options.h"
 #include "status.h"
@@ -27,6 +27,7 @@ enum log_level log_level = LOG_WARN;
 /* What the main loop knows while a VM runs. */
 struct runner {
 	struct vm vm;
+	struct gdb_server *gdb;
 	struct loop_fd signals;
 	unsigned int presses; /* of the power button, by signal */
 	int stopped_by;	      /* the signal that stopped the VM, or 0 */
@@ -191,6 +192,8 @@ static int run_vm(struct runner *r, struct config *cfg)
 	rc = control_serve(control, &r->vm, &err);
 	if (!rc)
 		rc = setup_signals(r, &err);
+	if (!rc && cfg->gdb.target)
+		rc = gdb_server_new(&r->gdb, &r->vm, &cfg->gdb, &err);
 	if (!rc && cfg->detach) {
 		r->ready.fn = on_ready;
 		r->ready.opaque = r;
@@ -198,6 +201,7 @@ static int run_vm(struct runner *r, struct config *cfg)
 	}
 	if (!rc)
 		rc = vm_run(&r->vm, &err);
+	gdb_server_free(r->gdb);
 	control_close(control);
 	if (r->signals.added) {
 		loop_fd_del(r->vm.loop, &r->signals);

@@ -298,6 +298,7 @@ static int check_config(struct config *cfg, struct error *err)
 		ret = check_shared(cfg, "stdio", "terminal", err);
 	if (!ret)
 		ret = check_shared(cfg, "socket", "socket", err);
+	cfg->paused |= cfg->gdb.target && cfg->gdb.wait;
 	return ret;
 }
 

@@ -59,6 +59,22 @@ static const struct opt disk_options[] = {
 	{ 0 }
 };
 
+static const struct opt gdb_options[] = {
+	{ .name = "listen",
+	  .kind = OPT_STRING,
+	  .metavar = "tcp:127.0.0.1:PORT|unix:PATH",
+	  .words = "tcp:127.0.0.1:PORT|unix:PATH",
+	  .required = true,
+	  .offset = offsetof(struct gdb_config, target),
+	  .help = "where to wait for the debugger; port 0: any, printed" },
+	{ .name = "wait",
+	  .kind = OPT_BOOL,
+	  .def = "off",
+	  .offset = offsetof(struct gdb_config, wait),
+	  .help = "start when the debugger says so" },
+	{ 0 }
+};
+
 static const struct opt rng_options[] = {
 	{ .name = "source",
 	  .kind = OPT_STRING,
@@ -180,6 +196,19 @@ const struct opt vm_options[] = {
 	  .def = "off",
 	  CFG(paused),
 	  .help = "wait for the QMP command cont" },
+
+	{ .section = "Trouble",
+	  .name = "on-crash",
+	  .kind = OPT_ENUM,
+	  .words = "stop|reset|poweroff|pause",
+	  .def = "stop",
+	  CFG(on_crash),
+	  .help = "after a triple fault, or if KVM fails" },
+	{ .name = "gdb",
+	  .kind = OPT_GROUP,
+	  .sub = gdb_options,
+	  CFG(gdb),
+	  .help = "let a debugger control the guest" },
 
 	{ .section = "Other",
 	  .name = "module",

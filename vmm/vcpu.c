@@ -25,16 +25,19 @@ static void handle_exit(struct vcpu *vcpu, enum accel_exit why,
 		break;
 	case ACCEL_EXIT_HALTED:
 		error_set(err, EIO, "vCPU %u halted for ever", vcpu->id);
-		vm_crash(vcpu->vm, err);
+		vm_crash(vcpu->vm, vcpu->id, err);
 		break;
 	case ACCEL_EXIT_SHUTDOWN:
 		error_set(err, EIO,
 			  "the guest crashed: triple fault on vCPU %u",
 			  vcpu->id);
-		vm_crash(vcpu->vm, err);
+		vm_crash(vcpu->vm, vcpu->id, err);
 		break;
 	case ACCEL_EXIT_FAILED:
-		vm_crash(vcpu->vm, err);
+		vm_crash(vcpu->vm, vcpu->id, err);
+		break;
+	case ACCEL_EXIT_DEBUG:
+		vm_hit(vcpu->vm, vcpu);
 		break;
 	}
 }
@@ -59,7 +62,8 @@ static void *vcpu_main(void *opaque)
 		 */
 		ops->unkick(vcpu->accel);
 		while (vm->want == VCPU_PARK ||
-		       (vm->want == VCPU_RUN && vm->request)) {
+		       (vm->want == VCPU_RUN &&
+			(vm->request || vcpu->hit || vcpu->hold))) {
 			if (!vcpu->parked) {
 				vcpu->parked = true;
 				pthread_cond_broadcast(&vm->cond);
@@ -169,9 +173,12 @@ void vcpus_destroy(struct vm *vm)
 		vm->accel->ops->kick(vm->vcpus[i].accel);
 		pthread_join(vm->vcpus[i].thread, NULL);
 	}
-	for (i = vm->nr_vcpus; i-- > 0;)
+	for (i = vm->nr_vcpus; i-- > 0;) {
+		if (vm->vcpus[i].stats_fd > 0)
+			close(vm->vcpus[i].stats_fd);
 		if (vm->vcpus[i].accel)
 			vm->accel->ops->vcpu_destroy(vm->vcpus[i].accel);
+	}
 	free(vm->vcpus);
 	vm->vcpus = NULL;
 	vm->nr_vcpus = 0;
@@ -179,7 +186,33 @@ void vcpus_destroy(struct vm *vm)
 
 void vcpus_run(struct vm *vm)
 {
-	set_want(vm, VCPU_RUN);
+	unsigned int i;
+
+	pthread_mutex_lock(&vm->lock);
+	for (i = 0; i < vm->nr_vcpus; i++)
+		vm->vcpus[i].hit = false;
+	vm->want = VCPU_RUN;
+	pthread_cond_broadcast(&vm->cond);
+	pthread_mutex_unlock(&vm->lock);
+}
+
+bool vcpus_hit(struct vm *vm)
+{
+	unsigned int i;
+	bool hit = false;
+
+	pthread_mutex_lock(&vm->lock);
+	for (i = 0; i < vm->nr_vcpus; i++)
+		hit |= vm->vcpus[i].hit;
+	pthread_mutex_unlock(&vm->lock);
+	return hit;
+}
+
+void vcpu_hold(struct vcpu *vcpu, bool hold)
+{
+	pthread_mutex_lock(&vcpu->vm->lock);
+	vcpu->hold = hold;
+	pthread_mutex_unlock(&vcpu->vm->lock);
 }
 
 void vcpus_park(struct vm *vm)
@@ -193,4 +226,28 @@ void vcpus_park(struct vm *vm)
 		while (vm->vcpus[i].started && !vm->vcpus[i].parked)
 			pthread_cond_wait(&vm->cond, &vm->lock);
 	pthread_mutex_unlock(&vm->lock);
+}
+
+void vcpus_open_stats(struct vm *vm)
+{
+	const struct accel_ops *ops = vm->accel->ops;
+	bool runs = vm->state == VM_RUNNING;
+	struct vcpu *vcpu;
+	int fd;
+
+	if (!ops->stats_fd || vm->vcpus[0].stats_fd)
+		return;
+	/*
+	 * KVM takes the vCPU's mutex, which one that waits in KVM_RUN to be
+	 * started by another holds for ever.
+	 */
+	if (runs)
+		vcpus_park(vm);
+	for (vcpu = vm->vcpus; vcpu < vm->vcpus + vm->nr_vcpus; vcpu++) {
+		fd = ops->stats_fd(vm->accel, vcpu->accel);
+		vcpu->stats_fd = fd > 0 ? fd : -1;
+	}
+	/* One that has met the debugger: it is about to pause them all. */
+	if (runs && !vcpus_hit(vm))
+		vcpus_run(vm);
 }

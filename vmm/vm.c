@@ -5,6 +5,7 @@
 
 #include "boot/boot.h"
 #include "config.h"
+#include "crash.h"
 #include "device.h"
 #include "device/devices.h"
 #include "log.h"
@@ -28,6 +29,7 @@ static int map_memory(struct vm *vm, struct error *err)
 }
 
 static void carry_out(void *opaque);
+static void stop_at_hit(void *opaque);
 
 int vm_create(struct vm *vm, const struct config *cfg, struct error *err)
 {
@@ -41,6 +43,8 @@ int vm_create(struct vm *vm, const struct config *cfg, struct error *err)
 	vm->fast.vm_fd = -1;
 	vm->on_request.fn = carry_out;
 	vm->on_request.opaque = vm;
+	vm->on_hit.fn = stop_at_hit;
+	vm->on_hit.opaque = vm;
 
 	rc = mem_init(&vm->mem, &mem_backend_memfd, &cfg->memory, err);
 	if (rc)
@@ -183,6 +187,7 @@ static int reset(struct vm *vm, enum vm_cause cause)
 
 	log_info(NULL, "reset");
 	vm->state = VM_PRELAUNCH;
+	vm->crashed = false;
 	rc = power_on(vm, &vm->crash);
 	if (rc)
 		return rc;
@@ -192,6 +197,30 @@ static int reset(struct vm *vm, enum vm_cause cause)
 	return 0;
 }
 
+/* What --on-crash asks for; VM_REQ_NONE: it is paused. */
+static enum vm_request after_crash(struct vm *vm, enum vm_cause cause)
+{
+	static const enum vm_request next[] = {
+		[ON_CRASH_STOP] = VM_REQ_CRASH,
+		[ON_CRASH_RESET] = VM_REQ_RESET,
+		[ON_CRASH_POWEROFF] = VM_REQ_SHUTDOWN,
+		[ON_CRASH_PAUSE] = VM_REQ_NONE,
+	};
+	enum vm_request req = next[vm->cfg->on_crash];
+
+	crash_report(vm, vm->crash_vcpu);
+	/* Else main.c says it. */
+	if (req != VM_REQ_CRASH)
+		log_error(NULL, "%s", vm->crash.text);
+	vm->crashed = true;
+	notify(vm, VM_EVENT_CRASH, cause);
+	if (req == VM_REQ_NONE) {
+		vm->state = VM_PAUSED;
+		notify(vm, VM_EVENT_STOP, cause);
+	}
+	return req;
+}
+
 /* The main thread: does what was asked for. */
 static void carry_out(void *opaque)
 {
@@ -199,6 +228,11 @@ static void carry_out(void *opaque)
 	enum vm_request req;
 	enum vm_cause cause;
 
+	pthread_mutex_lock(&vm->lock);
+	req = vm->request;
+	pthread_mutex_unlock(&vm->lock);
+	if (req == VM_REQ_NONE)
+		return; /* asked again while it was carried out */
 	stop(vm);
 	pthread_mutex_lock(&vm->lock);
 	req = vm->request;
@@ -206,6 +240,11 @@ static void carry_out(void *opaque)
 	vm->request = VM_REQ_NONE;
 	pthread_mutex_unlock(&vm->lock);
 
+	if (req == VM_REQ_CRASH) {
+		req = after_crash(vm, cause);
+		if (req == VM_REQ_NONE)
+			return;
+	}
 	if (req == VM_REQ_RESET) {
 		if (!reset(vm, cause))
 			return;
@@ -214,10 +253,17 @@ static void carry_out(void *opaque)
 	}
 	vm->state = VM_ENDED;
 	vm->ended = req;
-	if (req == VM_REQ_CRASH)
-		notify(vm, VM_EVENT_CRASH, cause);
 	notify(vm, VM_EVENT_SHUTDOWN, cause);
 	loop_stop(vm->loop);
+}
+
+/* What was hit may be gone by now: somebody resumed or reset the VM. */
+static void stop_at_hit(void *opaque)
+{
+	struct vm *vm = opaque;
+
+	if (vcpus_hit(vm))
+		vm_pause(vm);
 }
 
 int vm_run(struct vm *vm, struct error *err)
@@ -243,7 +289,7 @@ int vm_run(struct vm *vm, struct error *err)
 }
 
 static void request(struct vm *vm, enum vm_request req, enum vm_cause cause,
-		    const struct error *why)
+		    unsigned int vcpu, const struct error *why)
 {
 	unsigned int i;
 
@@ -251,8 +297,10 @@ static void request(struct vm *vm, enum vm_request req, enum vm_cause cause,
 	if (req > vm->request) {
 		vm->request = req;
 		vm->cause = cause;
-		if (why)
+		if (why) {
 			vm->crash = *why;
+			vm->crash_vcpu = vcpu;
+		}
 	}
 	for (i = 0; i < vm->nr_vcpus; i++)
 		vm->accel->ops->kick(vm->vcpus[i].accel);
@@ -262,17 +310,25 @@ static void request(struct vm *vm, enum vm_request req, enum vm_cause cause,
 
 void vm_request(struct vm *vm, enum vm_request req)
 {
-	request(vm, req, VM_BY_GUEST, NULL);
+	request(vm, req, VM_BY_GUEST, 0, NULL);
 }
 
 void vm_request_by(struct vm *vm, enum vm_request req, enum vm_cause cause)
 {
-	request(vm, req, cause, NULL);
+	request(vm, req, cause, 0, NULL);
 }
 
-void vm_crash(struct vm *vm, const struct error *why)
+void vm_crash(struct vm *vm, unsigned int vcpu, const struct error *why)
 {
-	request(vm, VM_REQ_CRASH, VM_BY_GUEST, why);
+	request(vm, VM_REQ_CRASH, VM_BY_GUEST, vcpu, why);
+}
+
+void vm_hit(struct vm *vm, struct vcpu *vcpu)
+{
+	pthread_mutex_lock(&vm->lock);
+	vcpu->hit = true;
+	pthread_mutex_unlock(&vm->lock);
+	loop_post(vm->loop, &vm->on_hit);
 }
 
 void vm_power_button(struct vm *vm)
@@ -294,8 +350,13 @@ void vm_pause(struct vm *vm)
 
 void vm_resume(struct vm *vm)
 {
-	if (vm->state != VM_PAUSED && vm->state != VM_PRELAUNCH)
+	unsigned int i;
+
+	if ((vm->state != VM_PAUSED && vm->state != VM_PRELAUNCH) ||
+	    vm->crashed)
 		return;
+	for (i = 0; i < vm->nr_vcpus; i++)
+		vm->accel->ops->was_paused(vm->vcpus[i].accel);
 	if (vm->state == VM_PAUSED && vm->accel->ops->clock)
 		vm->accel->ops->clock(vm->accel, true);
 	/* Before it does something that they hear of, too. */

@@ -11,7 +11,7 @@
  *
  * Paused, all vCPUs are parked and all devices stopped.  A reset brings
  * everything to power-on state and boots again; what was paused then is
- * PRELAUNCH.
+ * PRELAUNCH.  A crash ends it, or pauses or resets it: see --on-crash.
  *
  * The main thread runs vm->loop; each vCPU has a thread.  Requests come from
  * any thread and are carried out by the main thread.
@@ -63,8 +63,8 @@ enum vm_event {
 	VM_EVENT_RESUME, /* runs (again) */
 	VM_EVENT_RESET,
 	VM_EVENT_POWERDOWN, /* the power button was pressed */
-	VM_EVENT_CRASH,	    /* why is in vm.crash; SHUTDOWN follows */
-	VM_EVENT_SHUTDOWN,  /* ended */
+	VM_EVENT_CRASH, /* why is in vm.crash; what --on-crash says follows */
+	VM_EVENT_SHUTDOWN, /* ended */
 };
 
 /* Owned by who listens; called in the main thread. */
@@ -99,11 +99,14 @@ struct vm {
 	enum vcpu_want want;
 	enum vm_request request;
 	enum vm_cause cause;
-	struct error crash; /* why VM_REQ_CRASH */
+	struct error crash;	 /* why VM_REQ_CRASH */
+	unsigned int crash_vcpu; /* and whose */
 
 	struct loop_call on_request;
+	struct loop_call on_hit;
 	/* Main thread only. */
 	enum vm_state state;
+	bool crashed; /* PAUSED until a reset: nothing else helps */
 	enum vm_request ended;
 	struct vm_listener *listeners;
 };
@@ -116,16 +119,18 @@ void vm_destroy(struct vm *vm);
 
 /*
  * From any thread.  Asked by a vCPU thread, its guest executes nothing more
- * after the access that it is in.  vm_request is the guest's own.  @why, for
- * VM_REQ_CRASH, may be NULL.
+ * after the access that it is in.  vm_request is the guest's own.
  */
 void vm_request(struct vm *vm, enum vm_request req);
 void vm_request_by(struct vm *vm, enum vm_request req, enum vm_cause cause);
-void vm_crash(struct vm *vm, const struct error *why);
+/* From the thread of the vCPU that cannot go on. */
+void vm_crash(struct vm *vm, unsigned int vcpu, const struct error *why);
+/* From the thread of a vCPU that met the debugger: pauses the VM. */
+void vm_hit(struct vm *vm, struct vcpu *vcpu);
 
 /* The main thread's loop. */
 void vm_power_button(struct vm *vm); /* of ACPI */
-/* Do nothing if it is so already. */
+/* Do nothing if it is so already; what has crashed does not resume. */
 void vm_pause(struct vm *vm);
 void vm_resume(struct vm *vm);
 void vm_listen(struct vm *vm, struct vm_listener *listener);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Included by the top Makefile: payload guests, build/tests/payload/*.elf.
 
-PAYLOAD_NAMES := alive hello mmio msg pciscan pio reset spin triple windows
+PAYLOAD_NAMES := alive debug hello mmio msg pciscan pio reset spin triple windows
 PAYLOADS      := $(PAYLOAD_NAMES:%=$(B)/tests/payload/%.elf)
 # A guest at CPL 0 that sets up nothing: no SSE, no x87, no stack protector.
 PAYLOAD_FLAGS := -m32 -march=i686 -mgeneral-regs-only -ffreestanding \
@@ -12,7 +12,13 @@ PAYLOAD_LINK  := -m32 -nostdlib -static -Wl,--build-id=none \
                  -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments
 
 .PHONY: payload
-payload: $(PAYLOADS)
+payload: $(PAYLOADS) $(B)/tests/payload/debugs
+
+# A program of the host's, which asks KVM what of debugging it does.
+$(B)/tests/payload/debugs: tests/payload/debugs.c
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -o $@ $<
 
 $(B)/tests/payload/%.elf: tests/payload/%.c tests/payload/start.S \
                 tests/payload/payload.ld tests/payload/build.mk

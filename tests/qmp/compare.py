@@ -79,6 +79,10 @@ REFUSED = [
     b'{"execute": "human-monitor-command"}',
     b'{"execute": "human-monitor-command", "arguments": '
     b'{"command-line": "help", "cpu-index": "0"}}',
+    b'{"execute": "human-monitor-command", "arguments": '
+    b'{"command-line": "help", "cpu-index": 99}}',
+    b'{"execute": "human-monitor-command", "arguments": '
+    b'{"command-line": "help", "cpu-index": -1}}',
     b'{"execute": "qmp_capabilities"}',
     b'{"execute": 1}',
     b'{"execute": "stop", "nix": 1}',

@@ -200,6 +200,51 @@ def test_crash(host):
               payload="triple")
 
 
+def test_crash_pause(host):
+    """--on-crash pause: there to be looked at, until a reset."""
+    with host.vireo("--paused", "--on-crash", "pause", "--cpus", "2",
+                    payload="triple") as m:
+        client = m.client()
+        client.command("cont")
+        assert client.event("GUEST_PANICKED")["data"] == {"action": "pause"}
+        client.event("STOP")
+        assert client.command("query-status") == {
+            "running": False, "singlestep": False, "status": "guest-panicked"}
+        assert client.ask("cont")["error"]["desc"] == \
+            "Resetting the Virtual Machine is required"
+        text = client.command("human-monitor-command",
+                              command_line="info registers -a")
+        assert "CPU#0" in text and "CPU#1" in text and "CR0=" in text, text
+        client.command("system_reset")
+        client.event("RESET")
+        assert client.command("query-status")["status"] == "prelaunch"
+        client.command("cont")
+        client.event("GUEST_PANICKED")
+        quit_cleanly(m)
+
+
+def test_registers(host):
+    """Of vCPUs that run, and then run on."""
+    console = os.path.join(host.directory, "dots")
+    with host.vireo("--console", f"file:{console}", "--cpus", "2") as m:
+        client = m.client()
+        seen = set()
+        before = size_of(console)
+        until(lambda: size_of(console) > before, "it does not run")
+        for _ in range(300):
+            seen.add(client.command("human-monitor-command",
+                                    command_line="info registers"))
+        assert len(seen) > 1, seen
+        assert all(t.startswith("\r\nCPU#0\r\nEAX=") for t in seen), seen
+        text = client.command("human-monitor-command", cpu_index=1,
+                              command_line="info registers")
+        assert text.startswith("\r\nCPU#1\r\n"), text
+        before = size_of(console)
+        until(lambda: size_of(console) > before, "it stands still")
+        assert not client.events, client.events
+        quit_cleanly(m)
+
+
 def test_guest_reset(host):
     ends_with(host, [event("RESET", guest=True, reason="guest-reset"),
                      event("SHUTDOWN", guest=True, reason="guest-shutdown")], 0,
@@ -265,5 +310,7 @@ TESTS = [
     ("the guest powers off", test_power_off),
     ("the guest resets", test_guest_reset),
     ("the guest crashes", test_crash),
+    ("the guest crashes and is paused", test_crash_pause),
+    ("registers", test_registers),
     ("signals", test_signal),
 ]

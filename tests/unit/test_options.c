@@ -87,6 +87,10 @@ static void defaults(void **state)
 	assert_int_equal(p.cfg.nr_disks, 0);
 	assert_false(p.cfg.rng.present);
 	assert_null(p.cfg.vcon.target);
+	assert_int_equal(p.cfg.on_crash, ON_CRASH_STOP);
+	assert_null(p.cfg.gdb.target);
+	assert_false(p.cfg.gdb.wait);
+	assert_false(p.cfg.paused);
 	assert_string_equal(p.cfg.log, "warn");
 	done(&p);
 }
@@ -99,7 +103,8 @@ static void all_options(void **state)
 	parse_ok(&p, "--name n --kernel=a=b --initrd i --append=--x --memory "
 		     "1G,pages=hugetlb,prefault=on --cpus 64 --console file:/x "
 		     "--disk a --disk path=b,ro,serial=S --rng source=/r "
-		     "--virtio-console stdio --module off --log debug");
+		     "--virtio-console stdio --module off --log debug "
+		     "--on-crash pause --gdb unix:/s,wait");
 	assert_string_equal(p.cfg.name, "n");
 	assert_string_equal(p.cfg.kernel, "a=b");
 	assert_string_equal(p.cfg.initrd, "i");
@@ -121,6 +126,10 @@ static void all_options(void **state)
 	assert_string_equal(p.cfg.vcon.target, "stdio");
 	assert_string_equal(p.cfg.module, "off");
 	assert_string_equal(p.cfg.log, "debug");
+	assert_int_equal(p.cfg.on_crash, ON_CRASH_PAUSE);
+	assert_string_equal(p.cfg.gdb.target, "unix:/s");
+	assert_true(p.cfg.gdb.wait);
+	assert_true(p.cfg.paused); /* by wait */
 	done(&p);
 }
 
@@ -331,7 +340,8 @@ static const char full_json[] =
 	"  \"disk\": [ { \"path\": \"a,b\", \"ro\": true, \"serial\": \"S\" },"
 	"              \"c,d\" ],"
 	"  \"rng\": { \"source\": \"/r\" }, \"virtio-console\": \"none\","
-	"  \"module\": \"on\", \"log\": \"info\" }";
+	"  \"module\": \"on\", \"log\": \"info\", \"on-crash\": \"reset\","
+	"  \"gdb\": { \"listen\": \"tcp:127.0.0.1:1\", \"wait\": true } }";
 
 static void json_all(void **state)
 {
@@ -364,6 +374,9 @@ static void json_all(void **state)
 	assert_string_equal(cfg.vcon.target, "none");
 	assert_string_equal(cfg.module, "on");
 	assert_string_equal(cfg.log, "info");
+	assert_int_equal(cfg.on_crash, ON_CRASH_RESET);
+	assert_string_equal(cfg.gdb.target, "tcp:127.0.0.1:1");
+	assert_true(cfg.gdb.wait);
 	config_free(&cfg);
 	assert_null(cfg.kernel);
 	config_free(&cfg);

@@ -67,7 +67,7 @@ _vireo()
 		option=${prev##*,} cur=
 	elif [[ $prev == = ]]; then
 		option=${COMP_WORDS[COMP_CWORD-2]##*,}
-	elif [[ $prev == : && ${COMP_WORDS[COMP_CWORD-2]} =~ ^(file|unix)$ ]]; then
+	elif [[ $prev == : && ${COMP_WORDS[COMP_CWORD-2]} == @(file|unix) ]]; then
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		compopt -o filenames
 		return
@@ -86,6 +86,13 @@ _vireo()
 	--qmp)
 		words="unix: fd: stdio"
 		compopt -o nospace
+		;;
+	--on-crash) words="stop reset poweroff pause" ;;
+	--gdb | listen)
+		words="tcp:127.0.0.1: unix:"
+		compopt -o nospace
+		prefix=${cur%"${cur##*,}"}
+		[[ -z $prefix ]] || words='wait'
 		;;
 	--log) words="error warn info debug" ;;
 	--memory)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The KVM backend's own header: kvm.c is the VM, kvm_vcpu.c the vCPUs,
- * kvm_cpuid.c what they say of themselves, kvm_state.c power-on state.
+ * kvm_cpuid.c what they say of themselves, kvm_state.c power-on state,
+ * kvm_regs.c registers, kvm_debug.c what a debugger wants.
  *
  * Locks:
  *   kvm.ring_lock   mutex   the reader's end of KVM's coalesced ring; held
@@ -15,6 +16,7 @@
 #include <pthread.h>
 
 #include "../accel.h"
+#include "../cpu.h"
 #include "../fastpath.h"
 
 struct kvm_vm_state;
@@ -53,6 +55,9 @@ struct accel_vcpu {
 	struct fast_vcpu fast;
 	struct bus_hint pio_hint;
 	struct bus_hint mmio_hint;
+	const struct cpu_debug *debug; /* borrowed; NULL: no debugger */
+	bool step;
+	struct cpu_hit hit;
 };
 
 static inline struct kvm *to_kvm(struct accel *accel)
@@ -93,5 +98,15 @@ int kvm_vcpu_reset(struct accel_vcpu *vcpu, const struct cpu_entry *entry,
 int kvm_vm_reset(struct accel *accel);
 void kvm_vm_clock(struct accel *accel, bool on);
 void kvm_state_free(struct kvm *kvm);
+
+int kvm_get_regs(struct accel_vcpu *vcpu, struct cpu_regs *regs);
+int kvm_set_regs(struct accel_vcpu *vcpu, const struct cpu_regs *regs);
+int kvm_set_debug(struct accel_vcpu *vcpu, const struct cpu_debug *debug,
+		  bool step);
+/* KVM_EXIT_DEBUG: false if that was the guest's own, which it then gets. */
+bool kvm_debug_exit(struct accel_vcpu *vcpu);
+struct cpu_hit kvm_hit(struct accel_vcpu *vcpu);
+void kvm_was_paused(struct accel_vcpu *vcpu);
+void kvm_describe_exit(struct accel_vcpu *vcpu, char *buf, size_t size);
 
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "../cpu.h"
 #include "../error.h"
 #include "kvm.h"
 
@@ -20,14 +21,10 @@
 #define MSR_MTRR_DEF_TYPE 0x2ff
 #define MTRR_ENABLED_WRITE_BACK (1 << 11 | 6)
 
-#define CR0_PE (1UL << 0)
 #define CR0_ET (1UL << 4)
 #define CR0_NE (1UL << 5)
 #define CR0_WP (1UL << 16)
-#define CR0_PG (1UL << 31)
-#define CR4_PAE (1UL << 5)
 #define EFER_LME (1UL << 8)
-#define EFER_LMA (1UL << 10)
 
 struct kvm_vm_state {
 	struct kvm_irqchip chip[NR_IRQCHIPS];

@@ -260,6 +260,10 @@ enum accel_exit kvm_vcpu_run(struct accel_vcpu *vcpu, struct error *err)
 			return ACCEL_EXIT_HALTED;
 		case KVM_EXIT_SHUTDOWN:
 			return ACCEL_EXIT_SHUTDOWN;
+		case KVM_EXIT_DEBUG:
+			if (kvm_debug_exit(vcpu))
+				return ACCEL_EXIT_DEBUG;
+			break;
 		default:
 			return failed(vcpu, err);
 		}

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../config.h"
+#include "../cpu.h"
 #include "../device/pci.h"
 #include "../vcpu.h"
 #include "commands.h"
@@ -17,6 +18,8 @@
 struct text {
 	struct qmp_call *call;
 	FILE *out;
+	unsigned int vcpu; /* the current one */
+	bool all;	   /* -a was given: all of them */
 };
 
 static void line(struct text *t, const char *fmt, ...)
@@ -47,7 +50,8 @@ static void info_status(struct text *t)
 		line(t, "VM status: paused (prelaunch)");
 		break;
 	default:
-		line(t, "VM status: paused");
+		line(t, "VM status: paused%s",
+		     vm_of(t)->crashed ? " (guest-panicked)" : "");
 	}
 }
 
@@ -214,6 +218,27 @@ static void info_mtree(struct text *t)
 	show_bus(t, &vm->mmio);
 }
 
+/* vCPUs that run are held for as long as it takes. */
+static void info_registers(struct text *t)
+{
+	struct vm *vm = vm_of(t);
+	struct cpu_regs regs;
+	unsigned int i;
+
+	vcpus_park(vm);
+	for (i = t->all ? 0 : t->vcpu; i < vm->nr_vcpus; i++) {
+		if (vm->accel->ops->get_regs(vm->vcpus[i].accel, &regs))
+			line(t, "CPU#%u: its registers cannot be read", i);
+		else
+			hmp_registers(t->out, i, &regs);
+		if (!t->all)
+			break;
+	}
+	/* One that has just met the debugger stays where it is. */
+	if (vm->state == VM_RUNNING && !vcpus_hit(vm))
+		vcpus_run(vm);
+}
+
 static void help_info(struct text *t);
 static void help(struct text *t);
 
@@ -256,6 +281,8 @@ static const struct command info_commands[] = {
 	{ "mtree", info_mtree, "show memory tree" },
 	{ "name", info_name, "show the current VM name" },
 	{ "pci", info_pci, "show PCI info" },
+	{ "registers", info_registers,
+	  "[-a] show the cpu registers (-a: of all vCPUs)" },
 	{ "status", info_status,
 	  "show the current VM status (running|paused)" },
 	{ "uuid", info_uuid, "show the current VM UUID" },
@@ -329,6 +356,10 @@ static void execute(struct text *t, char *text)
 		c = find(commands, "info");
 		sub = NULL;
 	}
+	if (c->run == info_registers && sub && !strcmp(sub, "-a")) {
+		t->all = true;
+		sub = strtok_r(NULL, " \t", &save);
+	}
 	extra = sub;
 	if (extra) {
 		line(t, "%s: extraneous characters at the end of line",
@@ -343,11 +374,18 @@ json_t *cmd_human(struct qmp_call *call, json_t *args)
 {
 	const char *given =
 		json_string_value(json_object_get(args, "command-line"));
-	struct text t = { .call = call };
+	json_int_t vcpu =
+		json_integer_value(json_object_get(args, "cpu-index"));
+	struct text t = { .call = call, .vcpu = (unsigned int)vcpu };
 	char *copy = strdup(given), *out = NULL;
 	json_t *result = NULL;
 	size_t size;
 
+	if (vcpu < 0 || vcpu >= call->control->vm->nr_vcpus) {
+		free(copy);
+		return qmp_fail(call, "GenericError",
+				"Parameter 'cpu-index' expects a CPU number");
+	}
 	if (copy)
 		t.out = open_memstream(&out, &size);
 	if (t.out) {

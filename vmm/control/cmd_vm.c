@@ -15,14 +15,15 @@
 
 static const char *run_state(const struct vm *vm)
 {
+	if (vm->crashed)
+		return "guest-panicked";
 	switch (vm->state) {
 	case VM_RUNNING:
 		return "running";
 	case VM_PAUSED:
 		return "paused";
 	case VM_ENDED:
-		return vm->ended == VM_REQ_CRASH ? "guest-panicked" :
-						   "shutdown";
+		return "shutdown";
 	default:
 		return "prelaunch";
 	}
@@ -183,6 +184,9 @@ json_t *cmd_stop(struct qmp_call *call, json_t *args)
 json_t *cmd_cont(struct qmp_call *call, json_t *args)
 {
 	(void)args;
+	if (call->control->vm->crashed)
+		return qmp_fail(call, "GenericError",
+				"Resetting the Virtual Machine is required");
 	vm_resume(call->control->vm);
 	return json_object();
 }

@@ -3,6 +3,8 @@
 #ifndef VIREO_CONTROL_COMMANDS_H
 #define VIREO_CONTROL_COMMANDS_H
 
+#include <stdio.h>
+
 #include "qmp.h"
 
 #define COMMAND(name) json_t *name(struct qmp_call *call, json_t *args)
@@ -55,8 +57,12 @@ COMMAND(cmd_human);
 
 #undef COMMAND
 
+struct cpu_regs;
 struct device;
 struct vm;
+
+/* hmp_registers.c */
+void hmp_registers(FILE *out, unsigned int vcpu, const struct cpu_regs *regs);
 
 /* The path of an object in the tree of qom-list. */
 #define QOM_PATH_MAX 96

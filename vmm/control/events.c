@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What clients are told unasked, in QEMU's words. */
+#include "../config.h"
 #include "server.h"
 
 /* Takes @data, which may be NULL. */
@@ -33,7 +34,7 @@ static const char *reset_reason(enum vm_cause cause)
 
 static const char *shutdown_reason(const struct vm *vm, enum vm_cause cause)
 {
-	if (vm->ended == VM_REQ_CRASH)
+	if (vm->crashed)
 		return "guest-panic";
 	switch (cause) {
 	case VM_BY_QMP:
@@ -44,6 +45,19 @@ static const char *shutdown_reason(const struct vm *vm, enum vm_cause cause)
 		return "host-ui";
 	default:
 		return "guest-shutdown";
+	}
+}
+
+/* GuestPanicAction */
+static const char *panic_action(enum on_crash on_crash)
+{
+	switch (on_crash) {
+	case ON_CRASH_PAUSE:
+		return "pause";
+	case ON_CRASH_RESET:
+		return "run";
+	default:
+		return "poweroff";
 	}
 }
 
@@ -72,7 +86,8 @@ void control_on_vm(void *opaque, enum vm_event event, enum vm_cause cause)
 		break;
 	case VM_EVENT_CRASH:
 		tell(control, "GUEST_PANICKED",
-		     json_pack("{s:s}", "action", "poweroff"));
+		     json_pack("{s:s}", "action",
+			       panic_action(control->vm->cfg->on_crash)));
 		break;
 	case VM_EVENT_SHUTDOWN:
 		tell(control, "SHUTDOWN",
