@@ -37,19 +37,29 @@ VMM_SRC  := $(sort $(wildcard vmm/*.c vmm/*/*.c))
 VMM_OBJ  := $(VMM_SRC:%.c=$(B)/obj/%.o)
 
 .PHONY: all vmm module tools run check bench lint install uninstall clean help \
-        unit setup guest lab-module tests checked check-debug check-kernels \
-        check-paths
+        unit schema setup guest lab-module tests checked check-debug \
+        check-kernels check-paths
 .DELETE_ON_ERROR:
 
 all: vmm tools module
 
 # ---- the VMM ---------------------------------------------------------------
 
-vmm: $(B)/vireo
+vmm: $(B)/vireo $(if $(CROSS),,$(B)/schema-checked)
 
 $(B)/vireo: $(VMM_OBJ)
 	@echo "  LD      $@"
 	@$(CC) $(CFLAGS) $(LDFLAGS) -pthread -pie -Wl,-z,relro,-z,now -o $@ $^ $(VMM_LIBS)
+
+# The schema that ships is that of the option table.
+$(B)/schema-checked: $(B)/vireo vmm/vm.schema.json
+	@$(B)/vireo config --schema | cmp -s - vmm/vm.schema.json || { \
+		echo "vmm/vm.schema.json is not what the options are: make schema" >&2; \
+		exit 1; }
+	@touch $@
+
+schema: $(B)/vireo
+	@$(B)/vireo config --schema >vmm/vm.schema.json
 
 # All of it but main(), for the unit tests.
 $(B)/libvmm.a: $(filter-out $(B)/obj/vmm/main.o,$(VMM_OBJ))
@@ -202,6 +212,8 @@ install: vmm tools
 	install -D -m 644 vmm/vireo.1 $(DESTDIR)$(prefix)/share/man/man1/vireo.1
 	install -D -m 644 tools/vireo-stat/vireo-stat.1 \
 		$(DESTDIR)$(prefix)/share/man/man1/vireo-stat.1
+	install -D -m 644 vmm/vm.schema.json \
+		$(DESTDIR)$(prefix)/share/vireo/vm.schema.json
 	install -D -m 644 kmod/vireo.4 $(DESTDIR)$(prefix)/share/man/man4/vireo.4
 	install -D -m 644 uapi/linux/vireo.h \
 		$(DESTDIR)$(prefix)/include/linux/vireo.h
@@ -219,6 +231,7 @@ uninstall:
 		$(DESTDIR)$(prefix)/share/man/man1/vireo.1 \
 		$(DESTDIR)$(prefix)/share/man/man1/vireo-stat.1 \
 		$(DESTDIR)$(prefix)/share/man/man4/vireo.4 \
+		$(DESTDIR)$(prefix)/share/vireo/vm.schema.json \
 		$(DESTDIR)$(prefix)/include/linux/vireo.h \
 		$(DESTDIR)$(prefix)/share/bash-completion/completions/vireo \
 		$(DESTDIR)$(prefix)/share/bash-completion/completions/vireo-stat
@@ -227,8 +240,9 @@ uninstall:
 # What was fetched or takes long to make (build/kernels, build/guest) stays;
 # rm -rf build removes that, too.
 clean:
-	rm -rf $(B)/obj $(B)/asan $(B)/tests $(B)/module $(B)/lint-* $(B)/vireo \
-		$(B)/vireo-stat $(B)/vireo.ko $(B)/libvmm.a $(B)/lab-out
+	rm -rf $(B)/obj $(B)/asan $(B)/tests $(B)/module $(B)/lint-* \
+		$(B)/vireo $(B)/vireo-stat $(B)/vireo.ko $(B)/libvmm.a \
+		$(B)/schema-checked $(B)/lab-out
 
 help:
 	@sed -n 's/^	//; /^define HELP/,/^endef/{/define\|endef/!p}' Makefile
@@ -246,6 +260,7 @@ make check-debug    kselftests, fuzzers and failing allocations on a kernel with
 make check-paths    all of SUITES=vm with exit_path=run, then with off (long)
 make check-kernels  the module built for 6.1, 6.12 and 7 and tested there
 make bench      the table of measurements, side by side with QEMU
+make schema     vmm/vm.schema.json anew, after a change of the options
 make lint       style, warnings of gcc and clang, sparse, cppcheck
 make install    below DESTDIR and prefix (/usr/local); uninstall undoes it
 make clean      all but what was fetched

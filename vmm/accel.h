@@ -108,9 +108,10 @@ struct accel_ops {
 	void (*kick)(struct accel_vcpu *vcpu);
 	void (*unkick)(struct accel_vcpu *vcpu);
 	/*
-	 * Optional, from any thread: a descriptor of the accelerator's own
-	 * statistics (as KVM_GET_STATS_FD), of the VM if @vcpu is NULL; the
-	 * caller closes it.
+	 * Optional: a descriptor of the accelerator's own statistics (as
+	 * KVM_GET_STATS_FD), of the VM if @vcpu is NULL; the caller closes it.
+	 * @vcpu does not run, or the call waits until it no longer does; the
+	 * descriptor can be read at any time.
 	 */
 	int (*stats_fd)(struct accel *accel, struct accel_vcpu *vcpu);
 	/* Optional: what the vCPU's thread counts, to be read at any time. */

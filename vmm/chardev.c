@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "chardev.h"
+#include "chardev_socket.h"
 #include "error.h"
 #include "log.h"
 #include "loop.h"
@@ -39,10 +40,11 @@ struct chardev {
 	struct loop *loop;
 	struct chardev_client client;
 	struct chardev_escape escape;
-	char label[48];
+	char label[128];
 	int in_fd;  /* owns, or -1 */
 	int out_fd; /* owns, or -1 */
 	bool out_socket;
+	struct chardev_socket *sock; /* owns; in place of the descriptors */
 	bool pty;
 
 	/* The loop's thread only. */
@@ -84,7 +86,9 @@ static ssize_t out_write(struct chardev *c, const uint8_t *buf, size_t len)
 {
 	ssize_t n;
 
-	if (c->pty_idle)
+	if (c->sock)
+		chardev_socket_print(c->sock, buf, len);
+	if (c->sock || c->pty_idle)
 		return (ssize_t)len;
 	do {
 		if (c->out_socket)
@@ -170,7 +174,7 @@ bool chardev_write(struct chardev *c, const void *buf, size_t len)
 	size_t room;
 	bool held;
 
-	if (c->out_fd < 0)
+	if (c->out_fd < 0 && !c->sock)
 		return true;
 
 	pthread_mutex_lock(&c->lock);
@@ -251,7 +255,7 @@ static size_t in_room(struct chardev *c)
 {
 	size_t room = sizeof(c->in) - c->in_len, take;
 
-	if (c->in_fd < 0 || c->in_ended || c->pty_idle)
+	if ((c->in_fd < 0 && !c->sock) || c->in_ended || c->pty_idle)
 		return 0;
 	if (c->terminal)
 		return room;
@@ -273,7 +277,24 @@ static void deliver(struct chardev *c)
 		c->in_len -= n;
 		memmove(c->in, c->in + n, c->in_len);
 	}
-	watch(c, &c->in_watch, in_room(c) > 0);
+	if (c->sock)
+		chardev_socket_poll_input(c->sock, in_room(c) > 0);
+	else
+		watch(c, &c->in_watch, in_room(c) > 0);
+}
+
+static size_t socket_room(void *opaque)
+{
+	return in_room(opaque);
+}
+
+static void socket_input(void *opaque, const uint8_t *buf, size_t len)
+{
+	struct chardev *c = opaque;
+
+	memcpy(c->in + c->in_len, buf, len); /* at most in_room() */
+	c->in_len += len;
+	deliver(c);
 }
 
 static void in_restart(void *opaque)
@@ -321,7 +342,7 @@ static void in_ready(void *opaque, uint32_t events)
 
 void chardev_poll_input(struct chardev *c)
 {
-	if (c->in_fd >= 0)
+	if (c->in_fd >= 0 || c->sock)
 		loop_post(c->loop, &c->in_call);
 }
 
@@ -441,6 +462,15 @@ static int open_file(struct chardev *c, const char *path, struct error *err)
 	return 0;
 }
 
+static int open_socket(struct chardev *c, const char *path, struct error *err)
+{
+	const struct chardev_socket_user user = { socket_room, socket_input,
+						  c };
+
+	snprintf(c->label, sizeof(c->label), "unix %s,server=on", path);
+	return chardev_socket_open(&c->sock, c->loop, path, &user, err);
+}
+
 static int open_target(struct chardev *c, const char *target, bool escape,
 		       struct error *err)
 {
@@ -450,17 +480,22 @@ static int open_target(struct chardev *c, const char *target, bool escape,
 		return open_pty(c, err);
 	if (!strncmp(target, "file:", 5) && target[5])
 		return open_file(c, target + 5, err);
+	if (!strncmp(target, "unix:", 5))
+		return open_socket(c, target + 5, err);
 	if (!strcmp(target, "none")) {
 		snprintf(c->label, sizeof(c->label), "none");
 		return 0;
 	}
-	return error_set(err, EINVAL,
-			 "unknown console '%s' (stdio, pty, file:PATH or none)",
-			 target);
+	return error_set(
+		err, EINVAL,
+		"unknown console '%s' (stdio, pty, file:PATH, unix:PATH or none)",
+		target);
 }
 
 static void close_target(struct chardev *c)
 {
+	if (c->sock)
+		chardev_socket_close(c->sock, CLOSE_NS);
 	if (c->raw)
 		terminal_restore();
 	if (c->in_fd >= 0)
@@ -524,7 +559,7 @@ void chardev_close(struct chardev *c)
 
 	c->held = false; /* nobody is to hear of it any more */
 	for (; c->tail && now < end; now = loop_now()) {
-		if (poll(&p, 1, (int)((end - now) / 1000000)) <= 0)
+		if (!c->sock && poll(&p, 1, (int)((end - now) / 1000000)) <= 0)
 			break;
 		flush(c);
 	}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A byte stream between a device and the world: a terminal, a
- * pseudo-terminal, a file, or nothing.
+ * pseudo-terminal, a file, a socket (chardev_socket.h), or nothing.
  *
- * Target syntax: "stdio", "pty", "file:PATH", "none".
+ * Target syntax: "stdio", "pty", "file:PATH", "unix:PATH", "none".
  *
  * Output never blocks and never gets lost: what the world does not take yet
  * is queued, and past CHARDEV_HIGH_WATER the device is asked to hold the guest

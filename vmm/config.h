@@ -54,7 +54,7 @@ struct config {
 	char *append;
 	struct mem_options memory; /* default 512 MiB */
 	unsigned int cpus;	   /* 1 to 64 */
-	char *console;		   /* stdio (default), pty, file:PATH, none */
+	char *console;		   /* see chardev.h, and "socket" */
 	char *module;		   /* auto (default), on, off */
 	struct disk_config disks[CONFIG_MAX_DISKS];
 	unsigned int nr_disks;
@@ -63,6 +63,7 @@ struct config {
 	enum on_crash on_crash;
 	struct gdb_config gdb;
 	bool paused;
+	bool detach;   /* not of --config */
 	char *control; /* auto (default), on, off */
 	struct qmp_config qmp[CONFIG_MAX_QMP];
 	unsigned int nr_qmp;

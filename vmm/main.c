@@ -9,8 +9,11 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "cli/commands.h"
 #include "config.h"
 #include "control/control.h"
+#include "control/rundir.h"
+#include "detach.h"
 #include "error.h"
 #include "gdb/server.h"
 #include "log.h"
@@ -28,6 +31,9 @@ struct runner {
 	struct loop_fd signals;
 	unsigned int presses; /* of the power button, by signal */
 	int stopped_by;	      /* the signal that stopped the VM, or 0 */
+	struct detach detach;
+	struct loop_call ready; /* the VM runs; only for --detach */
+	struct error not_ready; /* why nobody could be told */
 };
 
 static void print_error(const struct error *err)
@@ -122,6 +128,93 @@ static int run_status(struct runner *r, int ended, const struct error *err)
 	}
 }
 
+/* The loop runs: so do the vCPUs, and what asks at a socket is answered. */
+static void on_ready(void *opaque)
+{
+	struct runner *r = opaque;
+
+	if (detach_ready(&r->detach, r->vm.cfg->name, &r->not_ready))
+		vm_request(&r->vm, VM_REQ_STOP);
+}
+
+/* The console that is found by the machine's name. */
+static int place_console(char **target, const char *name, struct error *err)
+{
+	char dir[RUNDIR_PATH_MAX], path[RUNDIR_PATH_MAX], *unix_target;
+	int rc;
+
+	if (!*target || strcmp(*target, "socket"))
+		return 0;
+	rc = rundir_open(dir, true, err);
+	if (!rc)
+		rc = rundir_file(path, dir, name, "console", err);
+	if (rc)
+		return rc;
+	if (asprintf(&unix_target, "unix:%s", path) < 0)
+		return error_sys(err, ENOMEM, "cannot name a socket");
+	free(*target);
+	*target = unix_target;
+	return 0;
+}
+
+/* What has a name of its own is made; the name is the first free one. */
+static int build_vm(struct runner *r, struct config *cfg,
+		    struct control **control, struct error *err)
+{
+	/* First of all: it finds out whether the name is free. */
+	int rc = control_open(control, cfg, err);
+
+	if (rc)
+		return rc;
+	rc = place_console(&cfg->console, cfg->name, err);
+	if (!rc)
+		rc = place_console(&cfg->vcon.target, cfg->name, err);
+	if (!rc)
+		rc = vm_create(&r->vm, cfg, err);
+	if (rc)
+		control_close(*control);
+	return rc;
+}
+
+/* Runs the VM to its end; returns the exit status. */
+static int run_vm(struct runner *r, struct config *cfg)
+{
+	struct error err = { "" };
+	struct control *control;
+	int rc;
+
+	rc = build_vm(r, cfg, &control, &err);
+	if (rc) {
+		terminal_restore();
+		print_error(&err);
+		return STATUS_ERROR;
+	}
+	rc = control_serve(control, &r->vm, &err);
+	if (!rc)
+		rc = setup_signals(r, &err);
+	if (!rc && cfg->gdb.target)
+		rc = gdb_server_new(&r->gdb, &r->vm, &cfg->gdb, &err);
+	if (!rc && cfg->detach) {
+		r->ready.fn = on_ready;
+		r->ready.opaque = r;
+		loop_post(r->vm.loop, &r->ready);
+	}
+	if (!rc)
+		rc = vm_run(&r->vm, &err);
+	gdb_server_free(r->gdb);
+	control_close(control);
+	if (r->signals.added) {
+		loop_fd_del(r->vm.loop, &r->signals);
+		close(r->signals.fd);
+	}
+	vm_destroy(&r->vm); /* the terminal is itself again */
+	if (*r->not_ready.text) {
+		print_error(&r->not_ready);
+		return STATUS_ERROR;
+	}
+	return run_status(r, rc, &err);
+}
+
 static int cmd_run(int argc, char **argv)
 {
 	/* Most of it is bus slots, never used: nothing has to clear them. */
@@ -129,7 +222,6 @@ static int cmd_run(int argc, char **argv)
 	struct runner *r = &runner;
 	struct error err = { "" };
 	struct config cfg = { 0 };
-	struct control *control;
 	int status, rc;
 
 	rc = options_parse(&cfg, argc, argv, &err);
@@ -141,36 +233,15 @@ static int cmd_run(int argc, char **argv)
 	}
 	log_level = level_named(cfg.log);
 
-	status = STATUS_ERROR;
-	/* First of all: it finds out whether the name is free. */
-	rc = control_open(&control, &cfg, &err);
-	if (rc) {
+	rc = cfg.detach ? detach_fork(&r->detach, &status, &err) : 0;
+	if (rc < 0) {
 		print_error(&err);
-		goto out;
+		status = STATUS_ERROR;
+	} else if (rc && !status) {
+		puts(r->detach.name);
+	} else if (!rc) {
+		status = run_vm(r, &cfg);
 	}
-	rc = vm_create(&r->vm, &cfg, &err);
-	if (rc) {
-		terminal_restore();
-		print_error(&err);
-		control_close(control);
-		goto out;
-	}
-	rc = control_serve(control, &r->vm, &err);
-	if (!rc)
-		rc = setup_signals(r, &err);
-	if (!rc && cfg.gdb.target)
-		rc = gdb_server_new(&r->gdb, &r->vm, &cfg.gdb, &err);
-	if (!rc)
-		rc = vm_run(&r->vm, &err);
-	gdb_server_free(r->gdb);
-	control_close(control);
-	if (r->signals.added) {
-		loop_fd_del(r->vm.loop, &r->signals);
-		close(r->signals.fd);
-	}
-	vm_destroy(&r->vm); /* the terminal is itself again */
-	status = run_status(r, rc, &err);
-out:
 	config_free(&cfg);
 	return status;
 }
@@ -199,19 +270,40 @@ static const struct {
 
 static int cmd_help(int argc, char **argv)
 {
+	const struct cli_command *c;
 	size_t i;
 
 	(void)argc;
 	(void)argv;
 	puts("Usage: vireo COMMAND [OPTION...]\n\nCommands:");
-	for (i = 0; i < NR_COMMANDS; i++)
+	printf("  %-9s %s\n", commands[0].name, commands[0].help);
+	for (c = cli_commands; c->name; c++)
+		printf("  %-9s %s\n", c->name, c->help);
+	for (i = 1; i < NR_COMMANDS; i++)
 		printf("  %-9s %s\n", commands[i].name, commands[i].help);
 	puts("\nvireo(1) has it all.");
 	return STATUS_OFF;
 }
 
+/* One that drives a machine that runs already. */
+static int run_client(const struct cli_command *c, int argc, char **argv)
+{
+	struct error err = { "" };
+	int status = cli_run(c, argc, argv, &err);
+
+	if (status)
+		print_error(&err);
+	/* What could not be written has not been told. */
+	if ((fflush(stdout) || ferror(stdout)) && status == STATUS_OFF) {
+		fprintf(stderr, "vireo: cannot write: %s\n", strerror(errno));
+		return STATUS_ERROR;
+	}
+	return status;
+}
+
 int main(int argc, char **argv)
 {
+	const struct cli_command *c;
 	const char *name = argc > 1 ? argv[1] : "";
 	size_t i;
 
@@ -222,6 +314,9 @@ int main(int argc, char **argv)
 	for (i = 0; i < NR_COMMANDS; i++)
 		if (!strcmp(name, commands[i].name))
 			return commands[i].run(argc - 2, argv + 2);
+	for (c = cli_commands; c->name; c++)
+		if (!strcmp(name, c->name))
+			return run_client(c, argc - 2, argv + 2);
 	if (*name)
 		fprintf(stderr, "vireo: '%s' is not a command", name);
 	else

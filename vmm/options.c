@@ -91,7 +91,7 @@ static int set_group(const struct opt *o, struct config *cfg, const char *text,
 static bool takes_next(const struct opt *o, const char *next)
 {
 	return next && o->kind != OPT_HELP && o->kind != OPT_BOOL &&
-	       strncmp(next, "--", 2);
+	       o->kind != OPT_FLAG && strncmp(next, "--", 2);
 }
 
 static int set_option(const struct opt *o, struct config *cfg, const char *text,
@@ -164,7 +164,8 @@ static const struct opt *next_option(struct args *args, const char **text,
 }
 
 /*
- * One pass over the command line, for either --config and --help or the rest.
+ * One pass over the command line, for either what is no part of a
+ * configuration or the rest.
  */
 static int parse_args(struct config *cfg, struct args args, bool first,
 		      struct error *err)
@@ -182,7 +183,7 @@ static int parse_args(struct config *cfg, struct args args, bool first,
 		if (seen & bit && !o->stride)
 			return error_set(err, EINVAL, "--%s: given twice",
 					 o->name);
-		if ((o->kind >= OPT_CONFIG) == first) {
+		if ((o->kind >= OPT_FLAG) == first) {
 			if (o->stride && !(seen & bit))
 				opt_list_clear(o, cfg);
 			ret = set_option(o, cfg, text, err);
@@ -214,6 +215,56 @@ int options_defaults(struct config *cfg, struct error *err)
 	return ret;
 }
 
+static int replace(char **text, const char *was, const char *is,
+		   struct error *err)
+{
+	char *copy;
+
+	if (!*text || strcmp(*text, was) != 0)
+		return 0;
+	copy = strdup(is);
+	if (!copy)
+		return error_sys(err, ENOMEM, "cannot keep an option");
+	free(*text);
+	*text = copy;
+	return 0;
+}
+
+/*
+ * A detached machine has no terminal: what would be there is on a socket, and
+ * without one nobody could find it.
+ */
+static int leave_terminal(struct config *cfg, struct error *err)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < cfg->nr_qmp; i++)
+		if (!strcmp(cfg->qmp[i].target, "stdio"))
+			return error_set(
+				err, EINVAL,
+				"--qmp stdio: a detached machine has no terminal");
+	ret = replace(&cfg->console, "stdio", "socket", err);
+	if (!ret)
+		ret = replace(&cfg->vcon.target, "stdio", "socket", err);
+	if (!ret)
+		ret = replace(&cfg->control, "auto", "on", err);
+	return ret;
+}
+
+/* There is one of what @target names, and two consoles might want it. */
+static int check_shared(const struct config *cfg, const char *target,
+			const char *what, struct error *err)
+{
+	if (!cfg->vcon.target || strcmp(cfg->vcon.target, target) ||
+	    strcmp(cfg->console, target))
+		return 0;
+	return error_set(
+		err, EINVAL,
+		"--virtio-console %s: the serial port has the %s (add --console none)",
+		target, what);
+}
+
 /* Only one can have standard input and output. */
 static int check_stdio(const struct config *cfg, struct error *err)
 {
@@ -239,17 +290,16 @@ static int check_config(struct config *cfg, struct error *err)
 {
 	int ret = opt_check_required(vm_options, "--", cfg, err);
 
+	if (!ret && cfg->detach)
+		ret = leave_terminal(cfg, err);
 	if (!ret)
 		ret = check_stdio(cfg, err);
-	if (ret)
-		return ret;
+	if (!ret)
+		ret = check_shared(cfg, "stdio", "terminal", err);
+	if (!ret)
+		ret = check_shared(cfg, "socket", "socket", err);
 	cfg->paused |= cfg->gdb.target && cfg->gdb.wait;
-	if (cfg->vcon.target && !strcmp(cfg->vcon.target, "stdio") &&
-	    !strcmp(cfg->console, "stdio"))
-		return error_set(
-			err, EINVAL,
-			"--virtio-console stdio: the serial port has the terminal (add --console none)");
-	return 0;
+	return ret;
 }
 
 int options_parse(struct config *cfg, int argc, char **argv, struct error *err)

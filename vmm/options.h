@@ -14,6 +14,7 @@
 
 struct config;
 struct error;
+struct json_t;
 
 /*
  * @argv is what follows the subcommand.  Fills @cfg, which the caller frees;
@@ -26,6 +27,13 @@ int options_parse(struct config *cfg, int argc, char **argv, struct error *err);
 int options_defaults(struct config *cfg, struct error *err);
 /* Sets in @cfg, which has its defaults at least, what the file says. */
 int options_load_json(struct config *cfg, const char *path, struct error *err);
+/*
+ * What options_load_json() would read as the same configuration, with all that
+ * it left to the defaults.  NULL: out of memory.
+ */
+struct json_t *options_to_json(const struct config *cfg);
+/* The JSON schema of what options_load_json() accepts; NULL: out of memory. */
+struct json_t *options_schema(void);
 /* Harmless on a config that is free already. */
 void config_free(struct config *cfg);
 

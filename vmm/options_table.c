@@ -9,7 +9,7 @@
 #define MIB (1ULL << 20)
 
 #define CFG(member) .offset = offsetof(struct config, member)
-#define TARGETS "stdio|pty|file:PATH|none"
+#define TARGETS "stdio|pty|file:PATH|unix:PATH|socket|none"
 
 static const struct opt memory_options[] = {
 	{ .name = "size",
@@ -232,6 +232,10 @@ const struct opt vm_options[] = {
 	  .def = "auto",
 	  CFG(module),
 	  .help = "use vireo.ko" },
+	{ .name = "detach",
+	  .kind = OPT_FLAG,
+	  CFG(detach),
+	  .help = "return when the guest runs" },
 	{ .name = "config",
 	  .kind = OPT_CONFIG,
 	  .metavar = "FILE",

@@ -13,6 +13,7 @@
 #define VIREO_OPTIONS_TABLE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct config;
@@ -28,7 +29,9 @@ enum opt_kind {
 	OPT_BOOL,   /* bool: on, off; the name alone means on */
 	OPT_COUNT,  /* unsigned int: off (0), on (UINT_MAX), or min to max */
 	OPT_GROUP,  /* a struct whose members are in sub */
-	OPT_CONFIG, /* --config and --help are not part of a configuration */
+	/* From here on, what is not part of a configuration. */
+	OPT_FLAG, /* bool: the name alone means on */
+	OPT_CONFIG,
 	OPT_HELP,
 };
 
@@ -57,8 +60,15 @@ struct opt {
 /* Up to 32 rows. */
 extern const struct opt vm_options[];
 
+/* The next word of "a|b" at *words, and its length; NULL at the end. */
+const char *opt_next_word(const char **words, size_t *len);
+
 /* NULL if @table has no such row. */
 const struct opt *opt_find(const struct opt *table, const char *name);
+
+/* The name of @table that was probably meant by @given, or NULL. */
+const char *opt_nearest(const struct opt *table, const char *dashes,
+			const char *given);
 
 /*
  * The error that @given is no name in @table; names the one probably meant.

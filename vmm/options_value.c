@@ -50,9 +50,8 @@ static unsigned int distance(const char *given, const char *known)
 	return row[len];
 }
 
-/* The known name that was probably meant, or NULL if there is none. */
-static const char *nearest(const struct opt *table, const char *dashes,
-			   const char *given)
+const char *opt_nearest(const struct opt *table, const char *dashes,
+			const char *given)
 {
 	size_t len = strlen(given);
 	const struct opt *o;
@@ -64,8 +63,8 @@ static const char *nearest(const struct opt *table, const char *dashes,
 	/* Something of the name must be right; the beginning says most. */
 	least = len > 4 ? len / 2 + 1 : 3;
 	for (o = table; o->name; o++) {
-		/* --config and --help are no keys of JSON. */
-		if (!*dashes && o->kind >= OPT_CONFIG)
+		/* --config and the like are no keys of JSON. */
+		if (!*dashes && o->kind >= OPT_FLAG)
 			continue;
 		d = len && !strncmp(o->name, given, len) ?
 			    1 :
@@ -81,7 +80,7 @@ static const char *nearest(const struct opt *table, const char *dashes,
 int opt_unknown(const struct opt *table, const char *what, const char *dashes,
 		const char *given, struct error *err)
 {
-	const char *near = nearest(table, dashes, given);
+	const char *near = opt_nearest(table, dashes, given);
 
 	if (near)
 		return error_set(err, EINVAL,
@@ -94,8 +93,7 @@ int opt_unknown(const struct opt *table, const char *what, const char *dashes,
 
 /* ---- values ---- */
 
-/* The next word of "a|b", and its length; NULL at the end. */
-static const char *next_word(const char **words, size_t *len)
+const char *opt_next_word(const char **words, size_t *len)
 {
 	const char *word = *words;
 
@@ -113,7 +111,7 @@ static int find_word(const char *words, const char *text)
 	size_t len;
 	int i;
 
-	for (i = 0; (word = next_word(&words, &len)); i++) {
+	for (i = 0; (word = opt_next_word(&words, &len)); i++) {
 		colon = memchr(word, ':', len);
 		if (colon) {
 			len = colon + 1 - word;
@@ -132,7 +130,7 @@ static int bad_word(const char *words, struct error *err)
 	const char *word, *sep = "";
 	size_t len, used = 0;
 
-	while ((word = next_word(&words, &len)) && used < sizeof(list)) {
+	while ((word = opt_next_word(&words, &len)) && used < sizeof(list)) {
 		used += snprintf(list + used, sizeof(list) - used, "%s%.*s",
 				 sep, (int)len, word);
 		sep = strchr(words, '|') ? ", " : " or ";
@@ -251,7 +249,8 @@ int opt_set(const struct opt *o, void *base, const char *text,
 	void *member = (char *)base + o->offset;
 	int ret, word;
 
-	if (!text && o->kind != OPT_BOOL && o->kind != OPT_COUNT)
+	if (!text && o->kind != OPT_BOOL && o->kind != OPT_COUNT &&
+	    o->kind != OPT_FLAG)
 		return error_set(err, EINVAL, "needs a value");
 	switch (o->kind) {
 	case OPT_STRING:

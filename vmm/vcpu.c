@@ -173,9 +173,12 @@ void vcpus_destroy(struct vm *vm)
 		vm->accel->ops->kick(vm->vcpus[i].accel);
 		pthread_join(vm->vcpus[i].thread, NULL);
 	}
-	for (i = vm->nr_vcpus; i-- > 0;)
+	for (i = vm->nr_vcpus; i-- > 0;) {
+		if (vm->vcpus[i].stats_fd > 0)
+			close(vm->vcpus[i].stats_fd);
 		if (vm->vcpus[i].accel)
 			vm->accel->ops->vcpu_destroy(vm->vcpus[i].accel);
+	}
 	free(vm->vcpus);
 	vm->vcpus = NULL;
 	vm->nr_vcpus = 0;
@@ -223,4 +226,28 @@ void vcpus_park(struct vm *vm)
 		while (vm->vcpus[i].started && !vm->vcpus[i].parked)
 			pthread_cond_wait(&vm->cond, &vm->lock);
 	pthread_mutex_unlock(&vm->lock);
+}
+
+void vcpus_open_stats(struct vm *vm)
+{
+	const struct accel_ops *ops = vm->accel->ops;
+	bool runs = vm->state == VM_RUNNING;
+	struct vcpu *vcpu;
+	int fd;
+
+	if (!ops->stats_fd || vm->vcpus[0].stats_fd)
+		return;
+	/*
+	 * KVM takes the vCPU's mutex, which one that waits in KVM_RUN to be
+	 * started by another holds for ever.
+	 */
+	if (runs)
+		vcpus_park(vm);
+	for (vcpu = vm->vcpus; vcpu < vm->vcpus + vm->nr_vcpus; vcpu++) {
+		fd = ops->stats_fd(vm->accel, vcpu->accel);
+		vcpu->stats_fd = fd > 0 ? fd : -1;
+	}
+	/* One that has met the debugger: it is about to pause them all. */
+	if (runs && !vcpus_hit(vm))
+		vcpus_run(vm);
 }

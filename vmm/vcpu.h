@@ -22,6 +22,8 @@ struct vcpu {
 	struct accel_vcpu *accel;
 	pthread_t thread;
 	bool started;
+	/* The main thread's: owns, or -1; 0 if nobody has asked for it yet. */
+	int stats_fd;
 	/* Under vm.lock: */
 	bool parked;
 	bool hit;  /* met the debugger; parked until all are let run again */
@@ -36,6 +38,11 @@ void vcpus_destroy(struct vm *vm);
 /* Lets all run; parks all and returns when none runs.  Main thread only. */
 void vcpus_run(struct vm *vm);
 void vcpus_park(struct vm *vm);
+/*
+ * Makes stats_fd of all vCPUs (accel_ops.stats_fd), once; those that run pause
+ * for that.  Main thread only.
+ */
+void vcpus_open_stats(struct vm *vm);
 /* Whether any has hit since all were let run. */
 bool vcpus_hit(struct vm *vm);
 /* All parked: @vcpu stays so when the others are let run, or no longer. */

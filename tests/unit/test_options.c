@@ -196,11 +196,11 @@ static void bad_values(void **state)
 	       "--cpus 18446744073709551617: must be 1 to 64");
 	refuse("--module maybe", "--module maybe: must be auto, on or off");
 	refuse("--console tty",
-	       "--console tty: must be stdio, pty, file:PATH or none");
+	       "--console tty: must be stdio, pty, file:PATH, unix:PATH, socket or none");
 	refuse("--console file:",
-	       "--console file:: must be stdio, pty, file:PATH or none");
+	       "--console file:: must be stdio, pty, file:PATH, unix:PATH, socket or none");
 	refuse("--console stdi",
-	       "--console stdi: must be stdio, pty, file:PATH or none");
+	       "--console stdi: must be stdio, pty, file:PATH, unix:PATH, socket or none");
 	refuse("--memory backend=2m",
 	       "--memory: backend=2m: must be auto, vireo, memfd or hugetlb");
 	refuse("--memory huge=2", "--memory: huge=2: must be on or off");

@@ -1,6 +1,36 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Bash completion for vireo.  Options come from `vireo run --help`, so that
-# there is nothing to keep up to date but the kinds of values.
+# Bash completion for vireo.  Commands and options come from the program's own
+# help and names from `vireo ps`, so that there is nothing to keep up to date but
+# the kinds of values.
+
+# _vireo_names CUR: of machines that run.  A name may be anything that can be
+# printed: compgen -W would expand it.
+_vireo_names()
+{
+	local name
+	while read -r name; do
+		[[ $name != "$1"* ]] || COMPREPLY+=("$(printf %q "$name")")
+	done < <("${COMP_WORDS[0]}" ps --quiet 2>/dev/null)
+}
+
+# _vireo_client COMMAND CUR: for all but run and config
+_vireo_client()
+{
+	local words=
+	case $COMP_CWORD,$1,$2 in
+	2,ps,* | *,-*)
+		words=$("${COMP_WORDS[0]}" "$1" --help 2>/dev/null |
+			grep -o -e '--[a-z]*')
+		;;
+	2,*) _vireo_names "$2" ;;
+	3,qmp,*)
+		words=$("${COMP_WORDS[0]}" qmp "${COMP_WORDS[2]}" \
+			query-commands 2>/dev/null |
+			sed -n 's/.*"name": "\([a-z0-9_-]*\)".*/\1/p')
+		;;
+	esac
+	[[ -z $words ]] || mapfile -t COMPREPLY < <(compgen -W "$words" -- "$2")
+}
 
 _vireo()
 {
@@ -9,10 +39,27 @@ _vireo()
 
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
-		mapfile -t COMPREPLY < <(compgen -W "run help version" -- "$cur")
+		words=$("$vireo" help 2>/dev/null | sed -n 's/^  \([a-z]*\) .*/\1/p')
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		return
 	fi
-	[[ ${COMP_WORDS[1]} == run ]] || return
+	case ${COMP_WORDS[1]},$COMP_CWORD in
+	run,*) ;;
+	config,2)
+		mapfile -t COMPREPLY < <(compgen -W "--check --print --schema" -- "$cur")
+		return
+		;;
+	config,3)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		compopt -o filenames
+		return
+		;;
+	config,*) ;;
+	*)
+		_vireo_client "${COMP_WORDS[1]}" "$cur"
+		return
+		;;
+	esac
 
 	# Bash cuts words at = and :, as COMP_WORDBREAKS says.
 	option=$prev
@@ -32,8 +79,8 @@ _vireo()
 		compopt -o filenames
 		;;
 	--console | --virtio-console)
-		words="stdio pty file: none"
-		[[ $cur != f* ]] || compopt -o nospace
+		words="stdio pty file: unix: socket none"
+		[[ $cur != [fu]* ]] || compopt -o nospace
 		;;
 	--module | --control) words="auto on off" ;;
 	--qmp)

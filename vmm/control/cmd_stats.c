@@ -166,11 +166,13 @@ static void walk_kvm(struct vm *vm, struct vcpu *vcpu, struct walk *walk)
 
 	if (!ops->stats_fd)
 		return;
-	fd = ops->stats_fd(vm->accel, vcpu ? vcpu->accel : NULL);
-	if (fd < 0)
+	vcpus_open_stats(vm);
+	fd = vcpu ? vcpu->stats_fd : ops->stats_fd(vm->accel, NULL);
+	if (fd <= 0)
 		return; /* a kernel before 5.14 */
 	record = read_record(fd, &size);
-	close(fd);
+	if (!vcpu)
+		close(fd);
 	if (record)
 		walk_kvm_record(walk, record, size);
 	free(record);

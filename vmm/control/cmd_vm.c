@@ -7,6 +7,7 @@
 #include "../chardev.h"
 #include "../config.h"
 #include "../device/devices.h"
+#include "../options.h"
 #include "../vcpu.h"
 #include "../virtio/virtio_devices.h"
 #include "commands.h"
@@ -161,6 +162,16 @@ json_t *cmd_query_vm(struct qmp_call *call, json_t *args)
 			 "pid", getpid(), "started",
 			 (json_int_t)control->started, "module",
 			 fast->vm_fd >= 0, "module-info", fast->why);
+}
+
+/* What --config would read; the schema of that is a JSON schema of its own. */
+json_t *cmd_query_config(struct qmp_call *call, json_t *args)
+{
+	json_t *config = options_to_json(call->control->vm->cfg);
+
+	(void)args;
+	return config ? config :
+			qmp_fail(call, "GenericError", "out of memory");
 }
 
 json_t *cmd_stop(struct qmp_call *call, json_t *args)

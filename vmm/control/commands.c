@@ -34,6 +34,7 @@ const struct qmp_command qmp_commands[] = {
 		"MemoryInfo"),
 	COMMAND("query-iothreads", cmd_query_iothreads, NULL, "[IOThreadInfo]"),
 	COMMAND("x-vireo-query-vm", cmd_query_vm, NULL, "VireoInfo"),
+	COMMAND("x-vireo-query-config", cmd_query_config, NULL, "any"),
 	URGENT("stop", cmd_stop, NULL, NULL),
 	COMMAND("cont", cmd_cont, NULL, NULL),
 	COMMAND("system_reset", cmd_reset, NULL, NULL),

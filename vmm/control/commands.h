@@ -20,6 +20,7 @@ COMMAND(cmd_query_memory);
 COMMAND(cmd_query_iothreads);
 COMMAND(cmd_query_chardev);
 COMMAND(cmd_query_vm);
+COMMAND(cmd_query_config);
 COMMAND(cmd_stop);
 COMMAND(cmd_cont);
 COMMAND(cmd_reset);
