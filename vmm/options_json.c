@@ -185,6 +185,10 @@ static json_t *group_json(const struct opt *o, const void *elem)
 
 	for (sub = o->sub; sub->name; sub++) {
 		value = scalar_json(sub, elem);
+		if (json_is_null(value) && sub->required) {
+			json_decref(obj);
+			return value; /* the group was not given */
+		}
 		if (json_is_null(value))
 			continue;
 		/* The value is taken even if it fails, also NULL. */

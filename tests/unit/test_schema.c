@@ -41,6 +41,7 @@ static bool has_type(const char *type, json_t *value)
 	       !strcmp(type, "array")	? json_is_array(value) :
 	       !strcmp(type, "string")	? json_is_string(value) :
 	       !strcmp(type, "integer") ? json_is_integer(value) :
+	       !strcmp(type, "boolean") ? json_is_boolean(value) :
 					  false;
 }
 
