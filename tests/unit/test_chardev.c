@@ -145,7 +145,7 @@ static size_t read_some(int fd, char *buf, size_t len)
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	ssize_t n;
 
-	if (poll(&p, 1, 0) <= 0)
+	if (poll(&p, 1, 60) <= 0)
 		return 0;
 	n = read(fd, buf, len);
 	return n > 0 ? (size_t)n : 0;
@@ -179,7 +179,7 @@ static void test_file(void **state)
 
 	chr = must_open(w, target);
 	assert_true(chardev_write(chr, "abc", 3));
-	pump(w, 5);
+	pump(w, 60);
 	assert_int_equal(read(fd, buf, sizeof(buf)), 3);
 	/* What was not written yet goes out on closing. */
 	assert_true(chardev_write(chr, "defg", 4));
@@ -203,26 +203,26 @@ static void test_pipes(void **state)
 	assert_int_equal(fcntl(1, F_GETFL) & O_NONBLOCK, 0);
 	w->room = 0;
 	assert_int_equal(write(in, "\001xhello", 7), 7);
-	pump(w, 5);
+	pump(w, 60);
 	assert_int_equal(w->in_len, 0);
 	w->room = 3;
 	chardev_poll_input(chr);
-	pump(w, 5);
+	pump(w, 60);
 	/* No escape key where there is no terminal. */
 	assert_int_equal(w->in_len, 3);
 	assert_memory_equal(w->in, "\001xh", 3);
 	assert_int_equal(w->stop, 0);
 	w->room = 100;
 	chardev_poll_input(chr);
-	pump(w, 5);
+	pump(w, 60);
 	assert_int_equal(w->in_len, 7);
 	close(in);
-	pump(w, 5);
+	pump(w, 60);
 
 	assert_true(chardev_write(chr, "a", 1));
 	assert_true(chardev_write(chr, "b", 1));
 	assert_int_equal(read_some(out, buf, sizeof(buf)), 0);
-	pump(w, 5);
+	pump(w, 60);
 	assert_int_equal(read_some(out, buf, sizeof(buf)), 2);
 	assert_memory_equal(buf, "ab", 2);
 	chardev_close(chr);
@@ -258,7 +258,7 @@ static void test_high_water(void **state)
 	for (i = 0; i < 20000; i++, sent++)
 		assert_false(
 			chardev_write(chr, &(uint8_t){ pattern(sent) }, 1));
-	pump(w, 5);
+	pump(w, 60);
 	assert_int_equal(w->drained, 0);
 	do {
 		n = read_some(out, (char *)buf, sizeof(buf));
@@ -326,9 +326,9 @@ static void test_terminal(void **state)
 	assert_int_equal(during.c_lflag & ICANON, 0);
 
 	assert_int_equal(write(master, "a\003\001\001b\001", 6), 6);
-	pump(w, 5);
+	pump(w, 60);
 	assert_int_equal(write(master, "p", 1), 1);
-	pump(w, 5);
+	pump(w, 60);
 	assert_int_equal(w->in_len, 4);
 	assert_memory_equal(w->in, "a\003\001b", 4);
 	assert_int_equal(w->power, 1);
@@ -336,19 +336,19 @@ static void test_terminal(void **state)
 	/* Also when the guest takes nothing any more. */
 	w->room = 0;
 	assert_int_equal(write(master, "c\001x\001rd\001h\001z", 10), 10);
-	pump(w, 5);
+	pump(w, 60);
 	assert_int_equal(w->stop, 1);
 	assert_int_equal(w->reset, 1);
 	assert_int_equal(w->in_len, 4);
-	pump(w, 5);
+	pump(w, 60);
 	assert_true(read_some(master, buf, sizeof(buf) - 1) > 0);
 	assert_non_null(strstr(buf, "power button"));
 	w->room = 1;
 	chardev_poll_input(chr);
-	pump(w, 5);
+	pump(w, 60);
 	w->room = 10;
 	chardev_poll_input(chr);
-	pump(w, 5);
+	pump(w, 60);
 	assert_int_equal(w->in_len, 6);
 	assert_memory_equal(w->in + 4, "cd", 2);
 
@@ -385,14 +385,14 @@ static void test_pty(void **state)
 		pump(w, 600);
 		assert_int_equal(write(fd, "in\r", 3), 3);
 		assert_true(chardev_write(chr, "out\n", 4));
-		pump(w, 5);
+		pump(w, 60);
 		assert_int_equal(w->in_len, 3);
 		assert_memory_equal(w->in, "in\r", 3);
 		assert_int_equal(read_some(fd, buf, sizeof(buf)), 4);
 		assert_memory_equal(buf, "out\n", 4);
 		w->in_len = 0;
 		close(fd);
-		pump(w, 5);
+		pump(w, 60);
 	}
 	fds = open("/dev/null", O_RDONLY);
 	chardev_close(chr);
@@ -422,7 +422,7 @@ static void test_empty_input(void **state)
 	close(0);
 	chr = must_open(w, "stdio");
 	chardev_poll_input(chr);
-	pump(w, 5);
+	pump(w, 60);
 	chardev_close(chr);
 	put_back(w);
 	close(fd);
