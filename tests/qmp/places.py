@@ -161,7 +161,7 @@ def test_no_directory(host):
                "--memory", "16M"]
     env = dict(os.environ, XDG_RUNTIME_DIR=blocked)
     for mode, status, text in (("auto", 0, "no control socket"),
-                               ("on", 1, "no runtime directory"),
+                               ("on", 1, "cannot make directory"),
                                ("off", 0, "")):
         done = subprocess.run([*program, "--control", mode], env=env,
                               capture_output=True, text=True, timeout=30,

@@ -51,12 +51,9 @@ int rundir_open(char path[RUNDIR_PATH_MAX], bool create, struct error *err)
 {
 	int rc = place(path, err);
 
-	if (!rc)
-		rc = check(path, err);
-	if (rc != -ENOENT || !create)
+	if (rc)
 		return rc;
-	/* Another one may be making it, too. */
-	if (mkdir(path, 0700) && errno != EEXIST)
+	if (create && mkdir(path, 0700) && errno != EEXIST)
 		return error_sys(err, errno, "cannot make directory %s", path);
 	return check(path, err);
 }

@@ -122,17 +122,16 @@ static int bind_here(struct listener *l, const struct sockaddr_un *sa,
 		     struct error *err)
 {
 	struct stat st;
-	mode_t mask;
 	int rc;
 
 	l->fd = new_socket(SOCK_NONBLOCK, err);
 	if (l->fd < 0)
 		return l->fd;
-	mask = umask(077);
-	rc = bind(l->fd, (const struct sockaddr *)sa, sizeof(*sa)) ? errno : 0;
-	umask(mask);
-	if (rc) {
-		rc = error_sys(err, rc, "cannot make socket %s", sa->sun_path);
+	/* The mode of the file is that of the socket, less the umask. */
+	if (fchmod(l->fd, 0600) ||
+	    bind(l->fd, (const struct sockaddr *)sa, sizeof(*sa))) {
+		rc = error_sys(err, errno, "cannot make socket %s",
+			       sa->sun_path);
 		goto err_close;
 	}
 	if (lstat(sa->sun_path, &st) || listen(l->fd, SOMAXCONN)) {
