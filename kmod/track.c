@@ -3,7 +3,6 @@
  * Opening and closing pages of a memory object: see mem.h for the rule.
  */
 #include <linux/pagemap.h>
-#include <linux/pagevec.h>
 #include <linux/rmap.h>
 #include <linux/slab.h>
 
