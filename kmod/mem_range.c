@@ -200,7 +200,8 @@ static u64 count_huge(struct vireo_mem *mem)
 	{
 		if (xas_retry(&xas, folio) || xa_is_value(folio))
 			continue;
-		if (folio_test_large(folio))
+		/* Newer kernels have large ones that are not huge. */
+		if (folio_nr_pages(folio) >= VIREO_HUGE_PAGES)
 			pages += folio_nr_pages(folio);
 		if (need_resched()) {
 			xas_pause(&xas);
