@@ -198,22 +198,6 @@ static pgoff_t count_open(const struct vireo_mem *mem, pgoff_t first,
 	return n;
 }
 
-/* Marks a folio of a batch that somebody holds. */
-#define HELD 1UL
-
-static struct folio *mark_held(struct folio *folio)
-{
-	return (struct folio *)((unsigned long)folio | HELD);
-}
-
-static bool test_held(struct folio **folio)
-{
-	bool held = (unsigned long)*folio & HELD;
-
-	*folio = (struct folio *)((unsigned long)*folio & ~HELD);
-	return held;
-}
-
 /*
  * Closes what is in the batch, which is what is in memory of [from, to).
  * Return: pages that were open.
@@ -234,24 +218,13 @@ static pgoff_t close_batch(struct vireo_mem *mem, struct folio **batch,
 			    last->index + folio_nr_pages(last) - first,
 			    mem->open);
 
-	for (k = 0; k < n; k++) {
-		struct folio *folio = batch[k];
-
-		if (folio_test_large(folio))
-			closed += count_open(mem, folio->index,
-					     folio_nr_pages(folio));
-		else
-			closed++;
-		if (unlikely(is_held(folio)))
-			batch[k] = mark_held(folio);
-	}
 	/* What is open and not in memory is mapped nowhere. */
 	for (k = 0; k < n; k++) {
-		bool is = test_held(&batch[k]);
 		struct folio *folio = batch[k];
-		pgoff_t end = folio->index + folio_nr_pages(folio);
+		pgoff_t nr = folio_nr_pages(folio), end = folio->index + nr;
 
-		if (unlikely(is)) {
+		closed += nr > 1 ? count_open(mem, folio->index, nr) : 1;
+		if (unlikely(is_held(folio))) {
 			if (from < folio->index)
 				bitmap_clear(mem->open, from,
 					     folio->index - from);
