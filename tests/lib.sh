@@ -155,3 +155,29 @@ one_line() {
 	want err "^vireo: .*$1" || return
 	[ ! -s "$t/out" ] || fail "something on standard output"
 }
+
+# ---- the kernel's own log -------------------------------------------------
+
+# kernel_log FILE: what the kernel says from now on goes there.  It is read as
+# it comes, for a long report takes older lines from the kernel's buffer.
+kernel_log() {
+	dmesg --follow-new >"$1" 2>/dev/null &
+	started+=($!)
+	disown
+	wait_for 10 kernel_logged "$1"
+}
+
+# kernel_trouble FILE: the complaints in it, up to now; false if there is none.
+# A general protection fault that is followed by "ip" is a program's, and a
+# trace alone a report of who ran out of memory.
+kernel_trouble() {
+	wait_for 10 kernel_logged "$1" || echo "WARNING: no log of the kernel's"
+	grep -E 'WARNING:|BUG[: ]|KASAN|UBSAN:|KCSAN|Oops|unchecked MSR|general protection fault[:,]|possible (circular|recursive)|blocked for more than|Bad page|refcount_t' "$1"
+}
+
+# A line of ours comes out as well.
+kernel_logged() {
+	local line="vireo test: $RANDOM of $$"
+	echo "$line" >/dev/kmsg
+	wait_for 2 grep -q "$line" "$1"
+}
