@@ -493,28 +493,14 @@ static long do_send(void *ctx)
 	struct fuzzer *z = ctx;
 	enum pool_kind kind;
 	int fd = pool_take(&z->s->pool, &z->rng, &kind);
-	char control[CMSG_SPACE(sizeof(int))] = {};
-	struct iovec iov = { "", 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 	int sock[2];
-	long ret = 0;
+	long ret;
 
 	if (fd < 0)
 		return -ENOENT;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock))
 		return -errno;
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	if (sendmsg(sock[0], &msg, 0) < 0)
-		ret = -errno;
+	ret = send_fd(sock[0], fd);
 	close(fd);
 	close(sock[0]);
 	close(sock[1]);

@@ -311,20 +311,13 @@ static void check(struct instant *in, uint64_t *s, const uint64_t *done,
 
 static int open_object(struct instant *in, uint32_t flags)
 {
-	uint8_t *p;
-
 	in->dev = vireo_open();
 	in->mem = mem_create(in->dev, BYTES, flags);
 	if (in->mem < 0)
 		return in->mem;
-	p = mmap(NULL, BYTES + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		 0);
-	p = (uint8_t *)(((uintptr_t)p + HUGE - 1) & ~(HUGE - 1));
-	p = mmap(p, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-		 in->mem, 0);
-	if (p == MAP_FAILED)
+	in->p = (uint64_t *)mem_map_aligned(in->mem, BYTES);
+	if (!in->p)
 		return -errno;
-	in->p = (uint64_t *)p;
 	if (flags & VIREO_MEM_HUGE) {
 		int ret = mem_prefault(in->mem, 0, BYTES);
 
