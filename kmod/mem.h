@@ -195,7 +195,6 @@ void vireo_mem_map_init(struct vireo_vm *vm);
 void vireo_mem_unmap_all(struct vireo_vm *vm);
 long vireo_mem_map(void *object, union vireo_arg *arg, void __user *uarg);
 long vireo_mem_unmap(void *object, union vireo_arg *arg, void __user *uarg);
-struct page *vireo_mem_map_page(struct vireo_vm *vm, u64 gpa, bool write);
 ssize_t vireo_mem_map_rw(struct vireo_vm *vm, u64 gpa, struct iov_iter *iter,
 			 bool write);
 

@@ -5,7 +5,6 @@
  */
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
 
@@ -195,9 +194,10 @@ long vireo_mem_unmap(void *object, union vireo_arg *arg, void __user *uarg)
 
 /*
  * Finds what is at an address.  Return: the object's file with a reference, or
- * NULL; *@pos: where in the object.
+ * NULL; *@pos: where in the object; *@len: bytes that follow there.
  */
-static struct file *find_map(struct vireo_vm *vm, u64 gpa, bool write, u64 *pos)
+static struct file *find_map(struct vireo_vm *vm, u64 gpa, bool write, u64 *pos,
+			     u64 *len)
 {
 	const struct vireo_map *map;
 	struct file *file = NULL;
@@ -211,37 +211,12 @@ static struct file *find_map(struct vireo_vm *vm, u64 gpa, bool write, u64 *pos)
 		if (write && map->readonly)
 			break;
 		*pos = map->offset + at;
+		*len = map->len - at;
 		file = get_file(map->mem_file);
 		break;
 	}
 	up_read(&vm->maps_lock);
 	return file;
-}
-
-/**
- * vireo_mem_map_page() - get a page of guest memory
- * @vm: the VM
- * @gpa: an address in it
- * @write: it will be written
- *
- * No user mapping is involved.  The page is to be put before long: see
- * vireo_mem_page().  May sleep.
- *
- * Return: the page with a reference, or ERR_PTR(-EFAULT) if there is none that
- * may be written so, or another.
- */
-struct page *vireo_mem_map_page(struct vireo_vm *vm, u64 gpa, bool write)
-{
-	struct page *page;
-	struct file *file;
-	u64 pos;
-
-	file = find_map(vm, gpa, write, &pos);
-	if (!file)
-		return ERR_PTR(-EFAULT);
-	page = vireo_mem_page(vireo_mem_of(file), pos >> PAGE_SHIFT, write);
-	fput(file);
-	return page;
 }
 
 /**
@@ -251,6 +226,8 @@ struct page *vireo_mem_map_page(struct vireo_vm *vm, u64 gpa, bool write)
  * @iter: user memory
  * @write: to the guest
  *
+ * No user mapping of guest memory is involved.
+ *
  * Return: bytes copied, or if none were, a negative errno.
  */
 ssize_t vireo_mem_map_rw(struct vireo_vm *vm, u64 gpa, struct iov_iter *iter,
@@ -259,30 +236,24 @@ ssize_t vireo_mem_map_rw(struct vireo_vm *vm, u64 gpa, struct iov_iter *iter,
 	ssize_t done = 0, ret = 0;
 
 	while (iov_iter_count(iter)) {
-		size_t offset = offset_in_page(gpa);
-		size_t len = min(iov_iter_count(iter), PAGE_SIZE - offset);
-		struct page *page;
-		size_t n;
+		size_t count = iov_iter_count(iter);
+		struct file *file;
+		u64 pos, len;
 
-		if (signal_pending(current)) {
-			ret = -EINTR;
-			break;
-		}
-		page = vireo_mem_map_page(vm, gpa, write);
-		if (IS_ERR(page)) {
-			ret = PTR_ERR(page);
-			break;
-		}
-		n = write ? copy_page_from_iter(page, offset, len, iter) :
-			    copy_page_to_iter(page, offset, len, iter);
-		put_page(page);
-		done += n;
-		gpa += n;
-		if (n < len) {
+		file = find_map(vm, gpa, write, &pos, &len);
+		if (!file) {
 			ret = -EFAULT;
 			break;
 		}
-		cond_resched();
+		iov_iter_truncate(iter, len);
+		ret = vireo_mem_rw(vireo_mem_of(file), pos, iter, write);
+		fput(file);
+		iov_iter_reexpand(iter, count - max_t(ssize_t, ret, 0));
+		if (ret <= 0)
+			break;
+		/* If it was cut short, the next turn says why. */
+		done += ret;
+		gpa += ret;
 	}
 	return done ? done : ret;
 }

@@ -129,6 +129,40 @@ void fuzz_checked(struct fuzz *f)
 	__atomic_add_fetch(&f->board->checks, 1, __ATOMIC_RELAXED);
 }
 
+long fuzz_fork(struct fuzz *f, struct rng *r, void (*child)(void *ctx),
+	       void *ctx)
+{
+	int status;
+	pid_t pid;
+
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (!pid) {
+		child(ctx);
+		if (rng_one_in(r, 2))
+			kill(getpid(), SIGKILL);
+		_exit(0);
+	}
+	while (waitpid(pid, &status, 0) != pid)
+		;
+	/* What the child did, it did with numbers that are next here. */
+	rng_next(r);
+	if (!(WIFEXITED(status) && !WEXITSTATUS(status)) &&
+	    !(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL))
+		fuzz_complain(f, "a child ended with %#x", status);
+	return 0;
+}
+
+long fuzz_kill(struct fuzz *f, struct rng *r)
+{
+	if (!rng_one_in(r, 4))
+		return -EAGAIN;
+	f->board->may_be_killed = true;
+	kill(getpid(), SIGKILL);
+	return 0;
+}
+
 static void ignore(int sig)
 {
 	(void)sig;

@@ -95,6 +95,15 @@ __attribute__((format(printf, 2, 3))) void fuzz_complain(struct fuzz *f,
 void fuzz_checked(struct fuzz *f);
 
 /*
+ * A step: a child does something with the same descriptors and mappings, and
+ * ends, or is killed.
+ */
+long fuzz_fork(struct fuzz *f, struct rng *r, void (*child)(void *ctx),
+	       void *ctx);
+/* A step: takes the round down, in the middle of whatever its threads do. */
+long fuzz_kill(struct fuzz *f, struct rng *r);
+
+/*
  * Interrupts the calling thread's system calls by a signal, each so many
  * microseconds, until it ends.
  */

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,10 +116,7 @@ static int pick_vm(struct fuzzer *z)
 
 static int put(struct fuzzer *z, enum pool_kind kind, int fd)
 {
-	/* An ioctl with another number than was meant may give 0. */
-	if (fd <= STDERR_FILENO)
-		return fd;
-	return pool_put(&z->s->pool, &z->rng, kind, fd);
+	return pool_put_new(&z->s->pool, &z->rng, kind, fd);
 }
 
 /* ---- ioctls -------------------------------------------------------------- */
@@ -450,13 +446,8 @@ static long do_eventfd(void *ctx)
 static long do_dup(void *ctx)
 {
 	struct fuzzer *z = ctx;
-	enum pool_kind kind;
-	int fd = pool_take(&z->s->pool, &z->rng, &kind);
 
-	if (fd < 0)
-		return -ENOENT;
-	put(z, kind, dup(fd));
-	return put(z, kind, fd);
+	return pool_dup(&z->s->pool, &z->rng);
 }
 
 static long do_close(void *ctx)
@@ -502,28 +493,14 @@ static long do_send(void *ctx)
 	struct fuzzer *z = ctx;
 	enum pool_kind kind;
 	int fd = pool_take(&z->s->pool, &z->rng, &kind);
-	char control[CMSG_SPACE(sizeof(int))] = {};
-	struct iovec iov = { "", 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 	int sock[2];
-	long ret = 0;
+	long ret;
 
 	if (fd < 0)
 		return -ENOENT;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock))
 		return -errno;
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	if (sendmsg(sock[0], &msg, 0) < 0)
-		ret = -errno;
+	ret = send_fd(sock[0], fd);
 	close(fd);
 	close(sock[0]);
 	close(sock[1]);
@@ -558,8 +535,9 @@ static long do_debugfs(void *ctx)
 /* ---- processes ----------------------------------------------------------- */
 
 /* In a child: another address space, the same descriptors. */
-static void be_a_child(struct fuzzer *z)
+static void be_a_child(void *ctx)
 {
+	struct fuzzer *z = ctx;
 	struct vireo_io_id id = { .size = sizeof(id) };
 	struct shared *s = z->s;
 	int vm, i, ret;
@@ -586,41 +564,20 @@ static void be_a_child(struct fuzzer *z)
 		do_vm_create(z);
 	}
 	fuzz_checked(s->f);
-	if (rng_one_in(&z->rng, 2))
-		kill(getpid(), SIGKILL);
-	_exit(0);
 }
 
 static long do_fork(void *ctx)
 {
 	struct fuzzer *z = ctx;
-	int status;
-	pid_t pid;
 
-	pid = fork();
-	if (pid < 0)
-		return -errno;
-	if (!pid)
-		be_a_child(z);
-	while (waitpid(pid, &status, 0) != pid)
-		;
-	rng_next(&z->rng);
-	if (!(WIFEXITED(status) && !WEXITSTATUS(status)) &&
-	    !(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL))
-		fuzz_complain(z->s->f, "a child ended with %#x", status);
-	return 0;
+	return fuzz_fork(z->s->f, &z->rng, be_a_child, z);
 }
 
-/* Takes all down, in the middle of whatever the others do. */
 static long do_kill(void *ctx)
 {
 	struct fuzzer *z = ctx;
 
-	if (!rng_one_in(&z->rng, 4))
-		return -EAGAIN;
-	z->s->f->board->may_be_killed = true;
-	kill(getpid(), SIGKILL);
-	return 0;
+	return fuzz_kill(z->s->f, &z->rng);
 }
 
 static const struct fuzz_op ops[] = {

@@ -10,13 +10,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../kselftest/common.h"
@@ -80,10 +78,7 @@ static int pick(struct fuzzer *z, enum pool_kind kind)
 
 static int put(struct fuzzer *z, enum pool_kind kind, int fd)
 {
-	/* An ioctl with another number than was meant may give 0. */
-	if (fd <= STDERR_FILENO)
-		return fd;
-	return pool_put(&z->s->pool, &z->rng, kind, fd);
+	return pool_put_new(&z->s->pool, &z->rng, kind, fd);
 }
 
 /* Bytes into an object: mostly pages that it has. */
@@ -430,13 +425,8 @@ static long do_vm_rw(void *ctx)
 static long do_dup(void *ctx)
 {
 	struct fuzzer *z = ctx;
-	enum pool_kind kind;
-	int fd = pool_take(&z->s->pool, &z->rng, &kind);
 
-	if (fd < 0)
-		return -ENOENT;
-	put(z, kind, dup(fd));
-	return put(z, kind, fd);
+	return pool_dup(&z->s->pool, &z->rng);
 }
 
 static long do_close(void *ctx)
@@ -478,8 +468,9 @@ static long do_file(void *ctx)
 /* ---- processes ----------------------------------------------------------- */
 
 /* In a child: the same mappings and descriptors, for a while. */
-static void be_a_child(struct fuzzer *z)
+static void be_a_child(void *ctx)
 {
+	struct fuzzer *z = ctx;
 	int i;
 
 	for (i = 0; i < 20; i++) {
@@ -490,40 +481,20 @@ static void be_a_child(struct fuzzer *z)
 		do_mmap(z);
 		do_discard(z);
 	}
-	if (rng_one_in(&z->rng, 2))
-		kill(getpid(), SIGKILL);
-	_exit(0);
 }
 
 static long do_fork(void *ctx)
 {
 	struct fuzzer *z = ctx;
-	int status;
-	pid_t pid;
 
-	pid = fork();
-	if (pid < 0)
-		return -errno;
-	if (!pid)
-		be_a_child(z);
-	while (waitpid(pid, &status, 0) != pid)
-		;
-	rng_next(&z->rng);
-	if (!(WIFEXITED(status) && !WEXITSTATUS(status)) &&
-	    !(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL))
-		fuzz_complain(z->s->f, "a child ended with %#x", status);
-	return 0;
+	return fuzz_fork(z->s->f, &z->rng, be_a_child, z);
 }
 
 static long do_kill(void *ctx)
 {
 	struct fuzzer *z = ctx;
 
-	if (!rng_one_in(&z->rng, 4))
-		return -EAGAIN;
-	z->s->f->board->may_be_killed = true;
-	kill(getpid(), SIGKILL);
-	return 0;
+	return fuzz_kill(z->s->f, &z->rng);
 }
 
 static const struct fuzz_op ops[] = {

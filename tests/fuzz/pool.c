@@ -58,6 +58,22 @@ int pool_put(struct pool *p, struct rng *r, enum pool_kind kind, int fd)
 	return fd;
 }
 
+int pool_put_new(struct pool *p, struct rng *r, enum pool_kind kind, int fd)
+{
+	return fd <= STDERR_FILENO ? fd : pool_put(p, r, kind, fd);
+}
+
+int pool_dup(struct pool *p, struct rng *r)
+{
+	enum pool_kind kind;
+	int fd = pool_take(p, r, &kind);
+
+	if (fd < 0)
+		return -ENOENT;
+	pool_put_new(p, r, kind, dup(fd));
+	return pool_put(p, r, kind, fd);
+}
+
 int pool_take(struct pool *p, struct rng *r, enum pool_kind *kind)
 {
 	uint64_t slot = atomic_exchange(&p->fd[rng_below(r, POOL_FDS)], 0);

@@ -54,6 +54,13 @@ int pool_find(struct pool *p, struct rng *r, enum pool_kind kind);
 int pool_pick(struct pool *p, struct rng *r, enum pool_kind kind);
 /* Gives a descriptor to the pool, for one that it closes; the same or -errno. */
 int pool_put(struct pool *p, struct rng *r, enum pool_kind kind, int fd);
+/*
+ * The same for what an ioctl gave: one with another number than was meant may
+ * give 0, and what the fuzzer prints goes to a low one.
+ */
+int pool_put_new(struct pool *p, struct rng *r, enum pool_kind kind, int fd);
+/* Puts a second one of any; it or -errno. */
+int pool_dup(struct pool *p, struct rng *r);
 /* Takes any; -1 if the slot is empty. */
 int pool_take(struct pool *p, struct rng *r, enum pool_kind *kind);
 

@@ -60,6 +60,10 @@ bool ring_take(struct vireo_ring *ring, struct vireo_post *post);
 /* Reads and resets an eventfd; 0 if it was not signalled. */
 uint64_t eventfd_take(int fd);
 
+/* A descriptor over a socket: 0, the descriptor, or -errno. */
+int send_fd(int sock, int fd);
+int receive_fd(int sock);
+
 /*
  * The statistics.  The path of a file in the directory of this process's
  * newest VM, or of the VM of another process.

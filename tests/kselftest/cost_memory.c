@@ -56,16 +56,11 @@ static long long store_each(uint8_t *p)
 	return (now() - start) / N;
 }
 
-/* Aligned so that huge pages fit. */
 static uint8_t *map_aligned(int fd, size_t bytes)
 {
-	uint8_t *p = mmap(NULL, bytes + HUGE, PROT_NONE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *p = mem_map_aligned(fd, bytes);
 
-	p = (uint8_t *)(((uintptr_t)p + HUGE - 1) & ~(HUGE - 1));
-	p = mmap(p, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
-		 0);
-	if (p == MAP_FAILED)
+	if (!p)
 		die("mmap");
 	return p;
 }

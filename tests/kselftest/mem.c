@@ -23,19 +23,12 @@ FIXTURE(mem_ioctl)
 
 FIXTURE_SETUP(mem_ioctl)
 {
-	self->dev = vireo_open();
-	ASSERT_GE(self->dev, 0);
-	self->mem = mem_create(self->dev, BYTES, 0);
-	ASSERT_GE(self->mem, 0);
-	self->p = mem_map(self->mem, BYTES);
-	ASSERT_NE(self->p, NULL);
+	ASSERT_EQ(object_open(&self->dev, &self->mem, &self->p, BYTES), 0);
 }
 
 FIXTURE_TEARDOWN(mem_ioctl)
 {
-	munmap(self->p, BYTES);
-	close(self->mem);
-	close(self->dev);
+	object_close(self->dev, self->mem, self->p, BYTES);
 }
 
 TEST_F(mem_ioctl, create)

@@ -29,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -311,20 +312,13 @@ static void check(struct instant *in, uint64_t *s, const uint64_t *done,
 
 static int open_object(struct instant *in, uint32_t flags)
 {
-	uint8_t *p;
-
 	in->dev = vireo_open();
 	in->mem = mem_create(in->dev, BYTES, flags);
 	if (in->mem < 0)
 		return in->mem;
-	p = mmap(NULL, BYTES + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		 0);
-	p = (uint8_t *)(((uintptr_t)p + HUGE - 1) & ~(HUGE - 1));
-	p = mmap(p, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-		 in->mem, 0);
-	if (p == MAP_FAILED)
+	in->p = (uint64_t *)mem_map_aligned(in->mem, BYTES);
+	if (!in->p)
 		return -errno;
-	in->p = (uint64_t *)p;
 	if (flags & VIREO_MEM_HUGE) {
 		int ret = mem_prefault(in->mem, 0, BYTES);
 
@@ -366,7 +360,11 @@ static bool same_parts(const uint64_t *a, const uint64_t *b)
 		       (const uint8_t *)b + LAST_PART, PART);
 }
 
-/* Takes a snapshot, looks at it twice, drops it. */
+/*
+ * Takes a snapshot, looks at it twice, drops it.  It looks in half of the time
+ * where there is one processor, not in one of ten parts: who writes meanwhile
+ * has enough of the rest.
+ */
 static void one_round(struct instant *in, uint64_t *buf, uint64_t *again)
 {
 	uint64_t done[WRITERS], begun[WRITERS], *s = buf;
@@ -381,6 +379,7 @@ static void one_round(struct instant *in, uint64_t *buf, uint64_t *again)
 		in->why = "no snapshot";
 		return;
 	}
+	setpriority(PRIO_PROCESS, gettid(), -10);
 	if (in->maps) {
 		s = mmap(NULL, BYTES, PROT_READ, MAP_SHARED, fd, 0);
 		if (s == MAP_FAILED)
@@ -399,6 +398,7 @@ static void one_round(struct instant *in, uint64_t *buf, uint64_t *again)
 	if (in->maps && s != MAP_FAILED)
 		munmap(s, BYTES);
 	close(fd);
+	setpriority(PRIO_PROCESS, gettid(), 0);
 }
 
 static int rounds(void)

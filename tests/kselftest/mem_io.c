@@ -37,12 +37,7 @@ FIXTURE(mem_io)
 /* Pages are written once, then frozen and logged. */
 FIXTURE_SETUP(mem_io)
 {
-	self->dev = vireo_open();
-	ASSERT_GE(self->dev, 0);
-	self->mem = mem_create(self->dev, BYTES, 0);
-	ASSERT_GE(self->mem, 0);
-	self->p = mem_map(self->mem, BYTES);
-	ASSERT_NE(self->p, NULL);
+	ASSERT_EQ(object_open(&self->dev, &self->mem, &self->p, BYTES), 0);
 	for (size_t i = 0; i < PAGES; i++)
 		page_fill(self->p + i * PAGE, i, 1);
 	self->log = mem_log(self->mem);
@@ -55,9 +50,7 @@ FIXTURE_TEARDOWN(mem_io)
 {
 	close(self->snapshot);
 	close(self->log);
-	munmap(self->p, BYTES);
-	close(self->mem);
-	close(self->dev);
+	object_close(self->dev, self->mem, self->p, BYTES);
 }
 
 static bool is_fill(const uint8_t *p, size_t len)

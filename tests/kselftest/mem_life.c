@@ -44,12 +44,7 @@ FIXTURE_SETUP(mem_life)
 {
 	struct object *o = &self->o;
 
-	o->dev = vireo_open();
-	ASSERT_GE(o->dev, 0);
-	o->mem = mem_create(o->dev, BYTES, 0);
-	ASSERT_GE(o->mem, 0);
-	o->p = mem_map(o->mem, BYTES);
-	ASSERT_NE(o->p, NULL);
+	ASSERT_EQ(object_open(&o->dev, &o->mem, &o->p, BYTES), 0);
 	ASSERT_EQ(pipe(o->to), 0);
 	ASSERT_EQ(pipe(o->from), 0);
 	ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, o->sock), 0);
@@ -57,9 +52,7 @@ FIXTURE_SETUP(mem_life)
 
 FIXTURE_TEARDOWN(mem_life)
 {
-	munmap(self->o.p, BYTES);
-	close(self->o.mem);
-	close(self->o.dev);
+	object_close(self->o.dev, self->o.mem, self->o.p, BYTES);
 }
 
 static void say(int fd)
@@ -167,43 +160,6 @@ TEST_F(mem_life, process_vm_writev)
 	EXPECT_TRUE(page_is(page, 6, 1));
 	close(snapshot);
 	close(log);
-}
-
-static int send_fd(int sock, int fd)
-{
-	char control[CMSG_SPACE(sizeof(int))] = {};
-	struct iovec iov = { "", 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	return sendmsg(sock, &msg, 0) == 1 ? 0 : -errno;
-}
-
-static int receive_fd(int sock)
-{
-	char control[CMSG_SPACE(sizeof(int))] = {}, byte;
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *c;
-	int fd;
-
-	if (recvmsg(sock, &msg, 0) != 1)
-		return -errno;
-	c = CMSG_FIRSTHDR(&msg);
-	if (!c)
-		return -EPROTO;
-	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-	return fd;
 }
 
 /* Maps what comes over the socket, writes, and says so. */

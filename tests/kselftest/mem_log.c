@@ -33,12 +33,7 @@ FIXTURE(mem_log)
 /* With a guest if there can be one; a test asks by NEED_GUEST. */
 FIXTURE_SETUP(mem_log)
 {
-	self->dev = vireo_open();
-	ASSERT_GE(self->dev, 0);
-	self->mem = mem_create(self->dev, BYTES, 0);
-	ASSERT_GE(self->mem, 0);
-	self->p = mem_map(self->mem, BYTES);
-	ASSERT_NE(self->p, NULL);
+	ASSERT_EQ(object_open(&self->dev, &self->mem, &self->p, BYTES), 0);
 	self->g = mmap(NULL, sizeof(*self->g), PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	self->vm = -1;
@@ -56,9 +51,7 @@ FIXTURE_TEARDOWN(mem_log)
 		close(self->vm);
 		guest_destroy(self->g);
 	}
-	munmap(self->p, BYTES);
-	close(self->mem);
-	close(self->dev);
+	object_close(self->dev, self->mem, self->p, BYTES);
 }
 
 #define NEED_GUEST() do {						\
@@ -427,12 +420,8 @@ TEST_F(mem_log, huge_pages)
 	ASSERT_EQ(mem_prefault(mem, 0, BYTES), 0);
 	if (mem_stat(mem).huge != BYTES)
 		SKIP(return, "no huge pages to be had");
-	p = mmap(NULL, BYTES + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
-		 -1, 0);
-	p = (uint8_t *)(((uintptr_t)p + HUGE - 1) & ~(HUGE - 1));
-	p = mmap(p, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, mem,
-		 0);
-	ASSERT_NE(p, MAP_FAILED);
+	p = mem_map_aligned(mem, BYTES);
+	ASSERT_NE(p, NULL);
 	log = mem_log(mem);
 	ASSERT_GE(log, 0);
 	p[HUGE + 7 * PAGE] = 1;

@@ -43,12 +43,7 @@ static bool is_hole(size_t page)
 
 FIXTURE_SETUP(mem_snapshot)
 {
-	self->dev = vireo_open();
-	ASSERT_GE(self->dev, 0);
-	self->mem = mem_create(self->dev, BYTES, 0);
-	ASSERT_GE(self->mem, 0);
-	self->p = mem_map(self->mem, BYTES);
-	ASSERT_NE(self->p, NULL);
+	ASSERT_EQ(object_open(&self->dev, &self->mem, &self->p, BYTES), 0);
 	for (size_t i = 0; i < PAGES; i++)
 		if (!is_hole(i))
 			page_fill(self->p + i * PAGE, i, 1);
@@ -56,9 +51,7 @@ FIXTURE_SETUP(mem_snapshot)
 
 FIXTURE_TEARDOWN(mem_snapshot)
 {
-	munmap(self->p, BYTES);
-	close(self->mem);
-	close(self->dev);
+	object_close(self->dev, self->mem, self->p, BYTES);
 }
 
 static void write_all(uint8_t *p, uint64_t version)
@@ -457,11 +450,8 @@ TEST_F(mem_snapshot, huge_pages)
 	ASSERT_EQ(mem_prefault(mem, 0, bytes), 0);
 	if (mem_stat(mem).huge != bytes)
 		SKIP(return, "no huge pages to be had");
-	p = mmap(NULL, bytes + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
-		 -1, 0);
-	p = (uint8_t *)(((uintptr_t)p + HUGE - 1) & ~(HUGE - 1));
-	p = mmap(p, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, mem,
-		 0);
+	p = mem_map_aligned(mem, bytes);
+	ASSERT_NE(p, NULL);
 	for (i = 0; i < bytes / PAGE; i++)
 		page_fill(p + i * PAGE, i, 1);
 	s = mem_snapshot(mem, 0);

@@ -37,19 +37,12 @@ FIXTURE(mem_use)
 
 FIXTURE_SETUP(mem_use)
 {
-	self->dev = vireo_open();
-	ASSERT_GE(self->dev, 0);
-	self->mem = mem_create(self->dev, BYTES, 0);
-	ASSERT_GE(self->mem, 0);
-	self->p = mem_map(self->mem, BYTES);
-	ASSERT_NE(self->p, NULL);
+	ASSERT_EQ(object_open(&self->dev, &self->mem, &self->p, BYTES), 0);
 }
 
 FIXTURE_TEARDOWN(mem_use)
 {
-	munmap(self->p, BYTES);
-	close(self->mem);
-	close(self->dev);
+	object_close(self->dev, self->mem, self->p, BYTES);
 }
 
 /* ---- mapping ------------------------------------------------------------- */

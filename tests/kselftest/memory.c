@@ -36,6 +36,38 @@ uint8_t *mem_map(int mem, size_t bytes)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+uint8_t *mem_map_aligned(int mem, size_t bytes)
+{
+	uint8_t *p = mmap(NULL, bytes + HUGE, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	p = (uint8_t *)(((uintptr_t)p + HUGE - 1) & ~(HUGE - 1));
+	p = mmap(p, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, mem,
+		 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+int object_open(int *dev, int *mem, uint8_t **p, size_t bytes)
+{
+	*dev = vireo_open();
+	if (*dev < 0)
+		return *dev;
+	*mem = mem_create(*dev, bytes, 0);
+	if (*mem < 0)
+		return *mem;
+	*p = mem_map(*mem, bytes);
+	return *p ? 0 : -errno;
+}
+
+void object_close(int dev, int mem, uint8_t *p, size_t bytes)
+{
+	munmap(p, bytes);
+	close(mem);
+	close(dev);
+}
+
 void settle(void)
 {
 	unsigned long nodes = 1;

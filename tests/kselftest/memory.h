@@ -27,6 +27,14 @@ int mem_create(int dev, uint64_t bytes, uint32_t flags);
 struct vireo_mem_create mem_template(uint64_t bytes);
 /* Shared, to read and write; NULL on failure. */
 uint8_t *mem_map(int mem, size_t bytes);
+/* Likewise, where huge pages fit, whatever the object is. */
+uint8_t *mem_map_aligned(int mem, size_t bytes);
+/*
+ * What a test begins and ends with: the device, an object of so many bytes, and
+ * all of it mapped.
+ */
+int object_open(int *dev, int *mem, uint8_t **p, size_t bytes);
+void object_close(int dev, int mem, uint8_t *p, size_t bytes);
 int mem_log(int mem);
 int mem_snapshot(int mem, uint64_t limit);
 int mem_prefault(int mem, uint64_t start, uint64_t len);

@@ -90,6 +90,20 @@ static inline uint64_t rdtsc(void)
 	return (uint64_t)hi << 32 | lo;
 }
 
+/* The low half; the high one is written as 0. */
+static inline uint32_t rdmsr(uint32_t msr)
+{
+	uint32_t lo, hi;
+
+	__asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr));
+	return lo;
+}
+
+static inline void wrmsr(uint32_t msr, uint32_t v)
+{
+	__asm__ volatile("wrmsr" : : "a"(v), "d"(0), "c"(msr));
+}
+
 /* There is no libgcc to divide 64 bits; the quotient is taken to fit. */
 static inline uint32_t div64(uint64_t n, uint32_t d)
 {

@@ -20,19 +20,6 @@ static uint32_t counter = 41; /* initialized data: is it loaded again? */
 static uint32_t zero;	      /* and is .bss cleared again? */
 static uint32_t idt[VEC_NMI + 1][2];
 
-static uint32_t rdmsr(uint32_t msr)
-{
-	uint32_t lo, hi;
-
-	__asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr));
-	return lo;
-}
-
-static void wrmsr(uint32_t msr, uint32_t v)
-{
-	__asm__ volatile("wrmsr" : : "a"(v), "d"(0), "c"(msr));
-}
-
 static void nmi_to_self(void)
 {
 	*(volatile uint32_t *)APIC_ICR = ICR_NMI_TO_SELF;

@@ -36,6 +36,7 @@ struct kvm_vcpu_state {
 	struct kvm_sregs sregs;
 	struct kvm_lapic_state lapic;
 	struct kvm_mp_state mp;
+	struct kvm_nested_state nested; /* its size is 0: KVM has none */
 	uint32_t nr_msrs;
 	struct kvm_msr_entry msrs[];
 };
@@ -129,6 +130,30 @@ static uint32_t each_msr(int fd, unsigned long request,
 	return done;
 }
 
+/* Where no guest runs in the guest, it is a header. */
+static int save_nested(struct accel_vcpu *vcpu, struct kvm_nested_state *nested)
+{
+	if (ioctl(vcpu->kvm->vm_fd, KVM_CHECK_EXTENSION,
+		  KVM_CAP_NESTED_STATE) <= 0)
+		return 0;
+	nested->size = sizeof(*nested);
+	return ioctl(vcpu->fd, KVM_GET_NESTED_STATE, nested) ? -errno : 0;
+}
+
+/*
+ * Leaves VMX operation, or a guest of the guest.  Before all else: on Intel,
+ * the control registers at power-on are none that VMX operation allows, and
+ * registers would go to the inner guest.
+ */
+static int restore_nested(struct accel_vcpu *vcpu)
+{
+	struct kvm_nested_state nested = vcpu->power_on->nested;
+
+	if (!nested.size)
+		return 0;
+	return ioctl(vcpu->fd, KVM_SET_NESTED_STATE, &nested) ? -errno : 0;
+}
+
 static int save_vcpu(struct accel_vcpu *vcpu)
 {
 	struct kvm *kvm = vcpu->kvm;
@@ -146,8 +171,11 @@ static int save_vcpu(struct accel_vcpu *vcpu)
 		return -ENOMEM;
 	if (ioctl(vcpu->fd, KVM_GET_SREGS, &s->sregs) ||
 	    ioctl(vcpu->fd, KVM_GET_LAPIC, &s->lapic) ||
-	    ioctl(vcpu->fd, KVM_GET_MP_STATE, &s->mp)) {
+	    ioctl(vcpu->fd, KVM_GET_MP_STATE, &s->mp))
 		rc = -errno;
+	else
+		rc = save_nested(vcpu, &s->nested);
+	if (rc) {
 		free(s);
 		return rc;
 	}
@@ -220,6 +248,9 @@ static int restore_vcpu(struct accel_vcpu *vcpu)
 	xsave->region[6] = 0x1f80; /* MXCSR */
 	memcpy(msrs, s->msrs, size);
 
+	rc = restore_nested(vcpu);
+	if (rc)
+		goto out;
 	if (ioctl(vcpu->fd, KVM_SET_SREGS, &s->sregs) ||
 	    ioctl(vcpu->fd, KVM_SET_XSAVE, xsave) ||
 	    ioctl(vcpu->fd, KVM_SET_LAPIC, &s->lapic) ||
