@@ -60,8 +60,8 @@ int main(int argc, char **argv)
 
 	start = __rdtsc();
 	for (i = 0; i < count; i++) {
-		off_t at = (off_t)(next(&seed) % (uint64_t)(size / BLOCK)) *
-			   BLOCK;
+		off_t at =
+			(off_t)(next(&seed) % (uint64_t)(size / BLOCK)) * BLOCK;
 		char *buffer = buffers + i % BUFFERS * BLOCK;
 
 		if (write)
