@@ -47,6 +47,7 @@ lead() {
 	stat=$(vm_dir "$pid")
 	cat "/proc/$pid/smaps_rollup" >"$dir/smaps"
 	cat "/proc/$pid/smaps" | grep -E '^(ShmemPmdMapped|Shared_Hugetlb|Private_Hugetlb): +[1-9]' >"$dir/huge"
+	[ ! -r $stats/memory ] || cat $stats/memory >"$dir/memory"
 	if [ -d "$stat" ]; then
 		cat "$stat/info" >"$dir/info"
 		cat "$stat/regions" >"$dir/regions"
@@ -256,6 +257,22 @@ thp_used() {
 	from "$1"
 	[ -n "$thp_before" ] || { why="no $thp"; return 4; }
 	want huge ShmemPmdMapped
+}
+
+# object_used NAME MIB: all of the guest's memory is of the module and there,
+# most of it in huge pages: there are not always that many at hand.
+object_used() {
+	from "$1"
+	serves || { why="$no_service"; return 4; }
+	awk -v pid="${pids[$1]}" -v bytes=$(($2 << 20)) '
+		NR == 1 {
+			for (i = 1; i <= NF; i++)
+				column[$i] = i
+		}
+		$column["pid"] == pid && $column["bytes"] == bytes &&
+			$column["resident"] == bytes &&
+			$column["huge"] > bytes / 2 { found = 1 }
+		END { exit !found }' "$t/memory" || fail "$(cat "$t/memory")"
 }
 
 hugetlb_used() {
