@@ -239,13 +239,13 @@ static void build_quick(struct vireo_rules *t, enum vireo_dir dir,
 		if (i == t->end[dir])
 			continue;
 		for (len = 1; len <= 8; len *= 2)
-			if (vireo_op_covers(op, off - op->offset, len)) {
-				q->covers |= 1 << (len - 1);
-				q->widths |= len;
-			}
-		if (op->action != VIREO_ACT_LOAD &&
-		    op->action != VIREO_ACT_STORE)
-			q->widths = 0;
+			if (vireo_op_covers(op, off - op->offset, len) &&
+			    (op->action != VIREO_ACT_CLEAR ||
+			     !((off - op->offset) & (len - 1))))
+				q->covers |= len;
+		if (op->action == VIREO_ACT_LOAD ||
+		    op->action == VIREO_ACT_STORE)
+			q->widths = q->covers;
 		q->action = op->action;
 		if (op->action == VIREO_ACT_INDEXED &&
 		    op->flags & VIREO_RULE_READ_ONES)
@@ -317,5 +317,5 @@ int vireo_rules_compile(struct vireo_rules *t, const struct vireo_rule *rules,
 bool vireo_store_bits(const struct vireo_op *op, u8 *shadow, u32 off, u32 len,
 		      u64 val)
 {
-	return vireo_rules_store_bits(op, shadow, off, len, val);
+	return vireo_rules_store_bits(op, shadow, off - op->offset, len, val);
 }

@@ -92,7 +92,7 @@ struct vireo_op {
  * @shadow: of the offset, in the shadow pages; CLOCK: bits of the counter that
  *          are below the offset
  * @widths: of accesses for which @op is a LOAD or a STORE that covers them
- * @covers: bit n - 1: @op covers accesses of n bytes
+ * @covers: widths of accesses that @op covers
  * @type: VIREO_RULE_* of @op, for counting
  * @action: of @op, or VIREO_ACT_PASS for an INDEXED with READ_ONES
  */
@@ -206,7 +206,7 @@ static __always_inline bool vireo_op_covers(const struct vireo_op *op, u32 dist,
 	return dist < op->len && len <= op->len - dist && (op->widths & len);
 }
 
-/* Of 1 to 8. */
+/* Of 1 to 8, or of what shares a bit with the widths of an op. */
 static __always_inline bool vireo_width_ok(u32 len)
 {
 	return !(len & (len - 1));
@@ -345,8 +345,8 @@ static __always_inline bool vireo_rules_store(const struct vireo_quick *q,
  * @len: bytes; any number
  * @val: the data
  *
- * Return: the op that decides, or NULL: to user space.  EVENT is the caller's
- * to carry out, POST by vireo_rules_post(), any other that is slow by
+ * Return: the op that decides, or NULL: to user space.  If it is slow, it is
+ * to be carried out, POST by vireo_rules_post(), any other by
  * vireo_rules_write_slow().
  */
 static __always_inline const struct vireo_op *
@@ -378,17 +378,20 @@ vireo_rules_write(const struct vireo_op *op, u8 *shadow, u32 off, u32 len,
 }
 
 /**
- * vireo_quick_is() - is it known at once what decides?
+ * vireo_quick_action() - is it known at once what decides?
  * @q: what is known of the offset
- * @len: bytes; 1 to 8, which is all that KVM's bus and vireo_run() hand over
- * @action: an action
+ * @len: bytes; any number
  *
- * Return: whether vireo_quick_op() covers the access and does @action.
+ * For a width that is no power of two it may tell anything: who carries the
+ * action out has to find that it is none that vireo_copy() knows.
+ *
+ * Return: what vireo_quick_op() does, if it covers the access, or
+ * VIREO_ACT_PASS.
  */
-static __always_inline bool vireo_quick_is(const struct vireo_quick *q, u32 len,
-					   enum vireo_action action)
+static __always_inline enum vireo_action
+vireo_quick_action(const struct vireo_quick *q, u32 len)
 {
-	return q->action == action && q->covers >> ((len - 1) & 31) & 1;
+	return q->covers & len ? q->action : VIREO_ACT_PASS;
 }
 
 /**
@@ -486,8 +489,6 @@ enum vireo_push {
 
 void vireo_ring_init(struct vireo_post_ring *ring, struct vireo_ring *shared,
 		     u32 entries);
-bool vireo_ring_push(struct vireo_post_ring *ring, u32 offset, u32 width,
-		     u16 vcpu, u64 value);
 
 /**
  * vireo_ring_full() - is there no room for a post?
@@ -499,6 +500,45 @@ static __always_inline bool vireo_ring_full(const struct vireo_post_ring *ring)
 {
 	/* Acquire: the owner is done with the entries below head. */
 	return ring->tail - smp_load_acquire(&ring->shared->head) > ring->mask;
+}
+
+/**
+ * vireo_ring_push() - append a posted write
+ * @ring: the ring, not full; the caller serializes
+ * @offset: from the start of the region
+ * @width: 1, 2, 4 or 8
+ * @vcpu: id of the vCPU
+ * @value: the data, zero-extended
+ *
+ * Return: whether the ring was empty: the owner must be signalled.
+ */
+static __always_inline bool vireo_ring_push(struct vireo_post_ring *ring,
+					    u32 offset, u32 width, u16 vcpu,
+					    u64 value)
+{
+	struct vireo_ring *shared = ring->shared;
+	u32 tail = ring->tail, head;
+	struct vireo_post *post = &shared->post[tail & ring->mask];
+
+	post->value = value;
+	post->offset = offset;
+	post->vcpu = vcpu;
+	post->width = width;
+	post->reserved = 0;
+
+	ring->tail = tail + 1;
+	/* Release: the entry is there before the tail that covers it. */
+	smp_store_release(&shared->tail, tail + 1);
+
+	/*
+	 * Pairs with the owner's full barrier between storing head and its
+	 * last look at tail: either the owner sees this entry, or this load
+	 * sees that the owner had taken all before it.
+	 */
+	smp_mb();
+	head = READ_ONCE(shared->head);
+	ring->used = tail + 1 - head;
+	return head == tail;
 }
 
 /**

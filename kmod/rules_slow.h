@@ -48,7 +48,7 @@ static __always_inline bool vireo_update(u8 *p, u32 len, u64 keep, u64 set,
  * vireo_rules_store_bits() - store what the mask of a WRITE_THROUGH lets through
  * @op: the op
  * @shadow: the region's shadow pages
- * @off: from the start of the region
+ * @dist: from the start of the op
  * @len: bytes, as vireo_rules_write() was called
  * @val: the data, zero-extended
  *
@@ -56,10 +56,9 @@ static __always_inline bool vireo_update(u8 *p, u32 len, u64 keep, u64 set,
  * it again is right.
  */
 static __always_inline bool vireo_rules_store_bits(const struct vireo_op *op,
-						   u8 *shadow, u32 off, u32 len,
-						   u64 val)
+						   u8 *shadow, u32 dist,
+						   u32 len, u64 val)
 {
-	u32 dist = off - op->offset;
 	u8 *p = shadow + op->shadow + dist;
 	u64 mask, old;
 
@@ -76,58 +75,76 @@ static __always_inline bool vireo_rules_store_bits(const struct vireo_op *op,
 }
 
 /**
+ * vireo_rules_read_clear() - carry out a read of a CLEAR
+ * @op: the op
+ * @p: the bytes
+ * @len: how many, 1, 2, 4 or 8, of which @p is a multiple
+ * @val: where to put the data
+ *
+ * Return: what became of it.
+ */
+static __always_inline enum vireo_done
+vireo_rules_read_clear(const struct vireo_op *op, u8 *p, u32 len, void *val)
+{
+	u64 v;
+
+	if (!(op->flags & VIREO_RULE_READ_CLEAR)) {
+		vireo_copy(val, p, len);
+		return VIREO_DONE;
+	}
+	if (!vireo_update(p, len, 0, 0, &v))
+		return VIREO_DONE_NOT;
+	vireo_copy(val, &v, len);
+	return op->ctx && v ? VIREO_DONE_SIGNAL : VIREO_DONE;
+}
+
+/**
  * vireo_rules_read_slow() - carry out what vireo_rules_read() found
  * @op: what it found
  * @shadow: the region's shadow pages
- * @off: from the start of the region
+ * @dist: from the start of the op
  * @len: bytes, as vireo_rules_read() was called
  * @val: where to put the data
  *
  * Return: what became of it.
  */
 static __always_inline enum vireo_done
-vireo_rules_read_slow(const struct vireo_op *op, u8 *shadow, u32 off, u32 len,
+vireo_rules_read_slow(const struct vireo_op *op, u8 *shadow, u32 dist, u32 len,
 		      void *val)
 {
-	u8 *p = shadow + op->shadow + (off - op->offset);
 	u64 v;
 
-	if (op->action == VIREO_ACT_CLOCK)
-		v = vireo_clock_read(op, shadow, (off - op->offset) * 8,
-				     ktime_get_ns());
-	else if (!(op->flags & VIREO_RULE_READ_CLEAR))
-		v = vireo_load(p, len);
-	else if (!vireo_update(p, len, 0, 0, &v))
-		return VIREO_DONE_NOT;
-
+	if (op->action == VIREO_ACT_CLEAR)
+		return vireo_rules_read_clear(op, shadow + op->shadow + dist,
+					      len, val);
+	v = vireo_clock_read(op, shadow, dist * 8, ktime_get_ns());
 	vireo_copy(val, &v, len);
-	return op->ctx && op->flags & VIREO_RULE_READ_CLEAR && v ?
-		       VIREO_DONE_SIGNAL :
-		       VIREO_DONE;
+	return VIREO_DONE;
 }
 
 /**
  * vireo_rules_write_slow() - carry out what vireo_rules_write() found
  * @op: what it found, not a POST
  * @shadow: the region's shadow pages
- * @off: from the start of the region
+ * @dist: from the start of the op
  * @len: bytes, as vireo_rules_write() was called
  * @val: the data, zero-extended
  *
  * Return: what became of it.
  */
 static __always_inline enum vireo_done
-vireo_rules_write_slow(const struct vireo_op *op, u8 *shadow, u32 off, u32 len,
+vireo_rules_write_slow(const struct vireo_op *op, u8 *shadow, u32 dist, u32 len,
 		       u64 val)
 {
 	u64 old;
 
+	if (op->action == VIREO_ACT_EVENT)
+		return VIREO_DONE_SIGNAL;
 	if (op->action == VIREO_ACT_STORE_BITS)
-		return vireo_rules_store_bits(op, shadow, off, len, val) ?
+		return vireo_rules_store_bits(op, shadow, dist, len, val) ?
 			       VIREO_DONE :
 			       VIREO_DONE_NOT;
-	if (!vireo_update(shadow + op->shadow + (off - op->offset), len, ~val,
-			  0, &old))
+	if (!vireo_update(shadow + op->shadow + dist, len, ~val, 0, &old))
 		return VIREO_DONE_NOT;
 	return op->ctx && old && !(old & ~val) ? VIREO_DONE_SIGNAL : VIREO_DONE;
 }

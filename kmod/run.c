@@ -23,25 +23,27 @@
 #define VIREO_RUN_MAX 16384
 #define VIREO_RUN_RESCHED 64
 
+static __always_inline struct vireo_region *find(struct vireo_vcpu *vcpu,
+						 u32 bus, u64 addr, u32 len)
+{
+	return vireo_table_find(vcpu->vm, bus, addr, len, &vcpu->hint[bus]);
+}
+
 /*
  * @data: the access's eight bytes in a page of the vCPU file.  Those of a write
- * are copied before anything looks at them; a read only stores there.
+ * are copied before anything looks at them; a read only stores there.  The
+ * region passes widths that it does not know.
+ *
+ * Like the functions below: 0 if it was served.
  */
-static __always_inline bool serve(struct vireo_vcpu *vcpu, u32 bus, bool write,
-				  u64 addr, u32 len, u64 *data)
+static __always_inline int serve(struct vireo_vcpu *vcpu,
+				 struct vireo_region *region, bool write,
+				 u64 addr, u32 len, u64 *data)
 {
-	struct vireo_region *region;
-
-	/* The region passes other widths than it knows, and counts them. */
-	if (len - 1 > 7)
-		return false;
-	region = vireo_table_find(vcpu->vm, bus, addr, len, &vcpu->hint[bus]);
-	if (!region)
-		return false;
 	if (!write)
-		return !vireo_region_read(region, vcpu->id, addr, len, data);
+		return vireo_region_read(region, vcpu->id, addr, len, data);
 	vcpu->data = READ_ONCE(*data);
-	return !vireo_region_write(region, vcpu->id, addr, len, &vcpu->data);
+	return vireo_region_write(region, vcpu->id, addr, len, &vcpu->data);
 }
 
 /*
@@ -49,46 +51,59 @@ static __always_inline bool serve(struct vireo_vcpu *vcpu, u32 bus, bool write,
  * io.data_offset says.  A string of several (rep ins) goes to user space as a
  * whole: once the rules decided a part of it, there would be no way to tell.
  */
-static __always_inline bool serve_io(struct vireo_vcpu *vcpu)
+static __always_inline int serve_io(struct vireo_vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
+	struct vireo_region *region;
+	u32 addr, len;
 
 	if (READ_ONCE(run->io.count) != 1)
-		return false;
-	return serve(vcpu, VIREO_BUS_PIO,
-		     READ_ONCE(run->io.direction) == KVM_EXIT_IO_OUT,
-		     READ_ONCE(run->io.port), READ_ONCE(run->io.size),
+		return -EOPNOTSUPP;
+	addr = READ_ONCE(run->io.port);
+	len = READ_ONCE(run->io.size);
+	region = find(vcpu, VIREO_BUS_PIO, addr, len);
+	if (!region)
+		return -EOPNOTSUPP;
+	return serve(vcpu, region,
+		     READ_ONCE(run->io.direction) == KVM_EXIT_IO_OUT, addr, len,
 		     vcpu->io_data);
 }
 
-static __always_inline bool serve_mmio(struct vireo_vcpu *vcpu)
+static __always_inline int serve_mmio(struct vireo_vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
+	struct vireo_region *region;
+	u64 addr;
+	u32 len;
 
 	static_assert(offsetof(struct kvm_run, mmio.data) % sizeof(u64) == 0 &&
 		      sizeof_field(struct kvm_run, mmio.data) == sizeof(u64));
 
-	return serve(vcpu, VIREO_BUS_MMIO, READ_ONCE(run->mmio.is_write),
-		     READ_ONCE(run->mmio.phys_addr), READ_ONCE(run->mmio.len),
+	addr = READ_ONCE(run->mmio.phys_addr);
+	len = READ_ONCE(run->mmio.len);
+	region = find(vcpu, VIREO_BUS_MMIO, addr, len);
+	if (!region)
+		return -EOPNOTSUPP;
+	return serve(vcpu, region, READ_ONCE(run->mmio.is_write), addr, len,
 		     (u64 *)run->mmio.data);
 }
 
 /* An RCU reader from the start, when there is nothing yet to keep meanwhile. */
-static __always_inline bool serve_exit(struct vireo_vcpu *vcpu)
+static __always_inline int serve_exit(struct vireo_vcpu *vcpu)
 {
-	bool served = false;
+	int ret = -EOPNOTSUPP;
 
 	rcu_read_lock();
 	switch (READ_ONCE(vcpu->run->exit_reason)) {
 	case KVM_EXIT_IO:
-		served = serve_io(vcpu);
+		ret = serve_io(vcpu);
 		break;
 	case KVM_EXIT_MMIO:
-		served = serve_mmio(vcpu);
+		ret = serve_mmio(vcpu);
 		break;
 	}
 	rcu_read_unlock();
-	return served;
+	return ret;
 }
 
 /**
@@ -114,7 +129,7 @@ long vireo_run(struct vireo_vcpu *vcpu)
 
 	for (turn = 0; turn < VIREO_RUN_MAX; turn++) {
 		ret = kvm_ioctl(file, KVM_RUN, 0);
-		if (ret || !serve_exit(vcpu))
+		if (ret || serve_exit(vcpu))
 			return ret;
 		/* KVM_RUN does so, too, whenever it enters the guest. */
 		if (turn % VIREO_RUN_RESCHED == 0)

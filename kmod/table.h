@@ -52,7 +52,7 @@ vireo_table_try(const struct vireo_table *t, unsigned int i, u64 addr, u32 len)
 	struct vireo_region *region = rcu_dereference(t->entry[i].region);
 	u64 off = addr - t->entry[i].addr;
 
-	if (unlikely(!region) || off >= region->len || len > region->len - off)
+	if (unlikely(!region) || off >= region->len || off + len > region->len)
 		return NULL;
 	return region;
 }

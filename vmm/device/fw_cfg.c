@@ -8,6 +8,9 @@
  *   514h  DMA address, 64 bits, big-endian; the low half at 518h starts it
  *
  * Items are read-only: writes by data port are ignored, those by DMA fail.
+ *
+ * There are no rules for it: guests read the data port by rep insb, of which up
+ * to 1024 bytes are one exit, and DMA must be done before the guest goes on.
  */
 #include "fw_cfg.h"
 

@@ -35,6 +35,8 @@ static struct virtio_pci *to_vpci(struct virtio_dev *vdev)
 
 /* In the shadow page. */
 #define SHADOW_COMMON 0
+#define SHADOW_ISR 0x80	 /* what ISR status is */
+#define SHADOW_ZERO 0x84 /* what reads then see, which does not change */
 #define SHADOW_DEVICE 0x100
 
 static void show_queue(struct virtio_pci_common_cfg *c,
@@ -96,7 +98,10 @@ static void vpci_show(struct virtio_dev *vdev)
 	show_common(vpci);
 }
 
-/* Writes, and what is wider or reaches further, come to bar_read and -write. */
+/*
+ * Writes, and what is wider or reaches further, come to bar_read and -write; so
+ * do reads of an ISR status that is not 0, since they lower the pin.
+ */
 static void rules_init(struct virtio_pci *vpci)
 {
 	struct vireo_rule *rule = vpci->rules;
@@ -106,6 +111,14 @@ static void rules_init(struct virtio_pci *vpci)
 		.offset = VIRTIO_PCI_COMMON,
 		.len = COMMON_LEN,
 		.shadow = SHADOW_COMMON,
+	};
+	*rule++ = (struct vireo_rule){
+		.type = VIREO_RULE_INDEXED,
+		.offset = VIRTIO_PCI_ISR_STATUS,
+		.len = 1,
+		.shadow = SHADOW_ZERO,
+		.index = SHADOW_ISR,
+		.mask = UINT8_MAX,
 	};
 	if (vpci->vdev.config_len)
 		*rule++ = (struct vireo_rule){
@@ -120,17 +133,23 @@ static void rules_init(struct virtio_pci *vpci)
 
 /* ---- interrupts ---------------------------------------------------------- */
 
+static void isr_set(struct virtio_pci *vpci, uint8_t isr)
+{
+	vpci->isr = isr;
+	fast_shadow32(&vpci->fast, SHADOW_ISR, isr);
+}
+
 /* Message @vector, or the pin, which is high while ISR status is not 0. */
 static void vpci_signal(struct virtio_pci *vpci, uint16_t vector, uint8_t isr)
 {
 	if (pci_msix_enabled(&vpci->pci)) {
 		/* Its configuration bit is set all the same (4.1.4.5.1). */
-		vpci->isr |= isr & ISR_CONFIG;
+		isr_set(vpci, vpci->isr | (isr & ISR_CONFIG));
 		if (vector != VIRTIO_NO_VECTOR)
 			pci_msix_notify(&vpci->pci, vector);
 		return;
 	}
-	vpci->isr |= isr;
+	isr_set(vpci, vpci->isr | isr);
 	pci_intx_set(&vpci->pci, true);
 }
 
@@ -150,7 +169,7 @@ static uint8_t isr_read(struct virtio_pci *vpci)
 {
 	uint8_t isr = vpci->isr;
 
-	vpci->isr = 0;
+	isr_set(vpci, 0);
 	pci_intx_set(&vpci->pci, false);
 	return isr;
 }

@@ -32,7 +32,7 @@ struct virtio_pci {
 	struct pci_dev pci;
 	struct virtio_dev vdev;
 	struct fast_region fast; /* of VIRTIO_PCI_BAR */
-	struct vireo_rule rules[2];
+	struct vireo_rule rules[3];
 	uint64_t bar_base; /* 0 while the BAR is not mapped */
 	uint32_t device_select;
 	uint32_t driver_select;
