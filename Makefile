@@ -170,6 +170,7 @@ endif
 include tests/payload/build.mk
 include tests/kselftest/build.mk
 include tests/fuzz/build.mk
+include tests/sandbox/build.mk
 
 setup:
 	@tools/setup
@@ -177,7 +178,7 @@ setup:
 guest: setup
 	@tools/mkguest all
 
-tests: $(UNIT) payload kselftest fuzz checked
+tests: $(UNIT) payload sandbox-tests kselftest fuzz checked
 
 # The VMM with ASan and UBSan, build/asan/vireo, for tests of hostile clients.
 checked:

@@ -85,6 +85,7 @@ static const struct sandbox_call vcpu_calls[] = {
 	CALL(exit_group),
 	/* A crash of our own: the terminal, then the signal again. */
 	IOCTL(TCSETS),
+	IOCTL(TCGETS),
 	CALL(gettid),
 	{ 0 }
 };
