@@ -196,6 +196,9 @@ static void virtio(struct accel_vcpu *vcpu, uint64_t msix, uint64_t bar)
 	while (!(load(vcpu, msix + 0x800, 8) & 1) && time(NULL) < end)
 		__builtin_ia32_pause();
 	store(vcpu, msix + 12, 4, 0);
+	/* The doorbell goes and comes with its window. */
+	config(vcpu, PCI_COMMAND, 2, 0);
+	config(vcpu, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	store(vcpu, common + VIRTIO_PCI_COMMON_STATUS, 1, 0);
 }
 

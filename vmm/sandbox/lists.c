@@ -47,11 +47,8 @@ static const struct sandbox_call vcpu_calls[] = {
 	/* Interrupts. */
 	IOCTL(KVM_IRQ_LINE),
 	IOCTL(KVM_SIGNAL_MSI),
-	/* The first use of a queue of virtio: its doorbell. */
-	CALL(eventfd2),
-	CALL(epoll_ctl),
+	/* Windows of registers that come, go and move, doorbells in them. */
 	IOCTL(KVM_IOEVENTFD),
-	/* Windows of registers that come, go and move. */
 	IOCTL(KVM_SET_USER_MEMORY_REGION),
 	IOCTL(KVM_REGISTER_COALESCED_MMIO),
 	IOCTL(KVM_UNREGISTER_COALESCED_MMIO),
