@@ -7,6 +7,7 @@ CROSS    ?=
 ifeq ($(origin CC),default)
 CC       := $(CROSS)gcc
 endif
+HOSTCC   ?= gcc
 ifeq ($(origin AR),default)
 AR       := $(CROSS)ar
 endif
@@ -31,10 +32,10 @@ WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
 VMM_CFLAGS := -std=gnu11 -pthread -D_GNU_SOURCE -DVIREO_VERSION='"$(VERSION)"' \
             -fstack-protector-strong -fno-strict-aliasing \
             $(WARN) -Iuapi -Ivmm $(CFLAGS)
-VMM_LIBS := -ljansson
+VMM_LIBS := -ljansson -lcap
 
 VMM_SRC  := $(sort $(wildcard vmm/*.c vmm/*/*.c))
-VMM_OBJ  := $(VMM_SRC:%.c=$(B)/obj/%.o)
+VMM_OBJ  := $(VMM_SRC:%.c=$(B)/obj/%.o) $(B)/obj/filters.o
 
 .PHONY: all vmm module tools run check bench lint install uninstall clean help \
         unit schema setup guest lab-module tests checked check-debug \
@@ -67,6 +68,25 @@ $(B)/libvmm.a: $(filter-out $(B)/obj/vmm/main.o,$(VMM_OBJ))
 	@$(AR) rcs $@ $^
 
 $(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@$(CC) $(VMM_CFLAGS) -fPIE -MD -MP -c -o $@ $<
+
+# ---- the filters of system calls, made of vmm/sandbox/lists.c ----------------
+
+MKFILTERS_SRC := $(wildcard tools/mkfilters/*.c) vmm/sandbox/lists.c
+
+$(B)/mkfilters: $(MKFILTERS_SRC) tools/mkfilters/compile.h \
+                vmm/sandbox/lists.h vmm/sandbox/filters.h uapi/linux/vireo.h
+	@mkdir -p $(@D)
+	@echo "  HOSTCC  $@"
+	@$(HOSTCC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O1 -Iuapi -Ivmm -o $@ \
+		$(MKFILTERS_SRC) -lseccomp
+
+$(B)/filters.c: $(B)/mkfilters
+	@$(B)/mkfilters >$@
+
+$(B)/obj/filters.o: $(B)/filters.c
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
 	@$(CC) $(VMM_CFLAGS) -fPIE -MD -MP -c -o $@ $<
@@ -151,6 +171,7 @@ include tests/payload/build.mk
 include tests/kselftest/build.mk
 include tests/fuzz/build.mk
 include tests/bench/build.mk
+include tests/sandbox/build.mk
 
 setup:
 	@tools/setup
@@ -158,7 +179,7 @@ setup:
 guest: setup
 	@tools/mkguest all
 
-tests: $(UNIT) payload kselftest fuzz checked
+tests: $(UNIT) payload sandbox-tests kselftest fuzz checked
 
 # The VMM with ASan and UBSan, build/asan/vireo, for tests of hostile clients.
 checked:
@@ -243,6 +264,7 @@ uninstall:
 clean:
 	rm -rf $(B)/obj $(B)/asan $(B)/tests $(B)/module $(B)/lint-* \
 		$(B)/vireo $(B)/vireo-stat $(B)/vireo.ko $(B)/libvmm.a \
+		$(B)/mkfilters $(B)/filters.c \
 		$(B)/schema-checked $(B)/lab-out
 
 help:

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "memory.h"
+#include "sandbox.h"
 
 #define CONFIG_MAX_DISKS 16
 #define CONFIG_MAX_QMP 7
@@ -62,6 +63,7 @@ struct config {
 	struct vcon_config vcon;
 	enum on_crash on_crash;
 	struct gdb_config gdb;
+	enum sandbox sandbox;
 	bool paused;
 	bool detach;   /* not of --config */
 	char *control; /* auto (default), on, off */

@@ -70,36 +70,34 @@ int detach_fork(struct detach *d, int *status, struct error *err)
 	return close_streams(err);
 }
 
-static int open_log(const char *name, struct error *err)
+int detach_open_log(struct detach *d, const char *name, struct error *err)
 {
 	char dir[RUNDIR_PATH_MAX], path[RUNDIR_PATH_MAX];
-	int fd, rc;
+	int rc;
 
 	rc = rundir_open(dir, true, err);
 	if (!rc)
 		rc = rundir_file(path, dir, name, "log", err);
 	if (rc)
 		return rc;
-	fd = open(path,
-		  O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW |
-			  O_CLOEXEC,
-		  0600);
-	if (fd < 0)
+	d->log_fd = open(path,
+			 O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW |
+				 O_CLOEXEC,
+			 0600);
+	if (d->log_fd < 0)
 		return error_sys(err, errno, "cannot open log %s", path);
-	return fd;
+	return 0;
 }
 
 int detach_ready(struct detach *d, const char *name, struct error *err)
 {
-	int log = open_log(name, err), rc = 0;
+	int rc = 0;
 
-	if (log < 0)
-		return log;
-	if (dup2(log, STDERR_FILENO) < 0)
+	if (dup2(d->log_fd, STDERR_FILENO) < 0)
 		rc = error_sys(err, errno, "cannot use the log");
 	else if (write(d->ready_fd, name, strlen(name)) < 0)
 		rc = error_sys(err, errno, "nobody waits for the machine");
-	close(log);
+	close(d->log_fd);
 	close(d->ready_fd);
 	d->ready_fd = -1;
 	return rc;

@@ -8,7 +8,7 @@
  *
  * Up to there the child's standard error is the parent's, so what is wrong is
  * told where the person looks; from there on it is the file NAME.log in the
- * runtime directory.
+ * runtime directory, which is open by then.
  */
 #ifndef VIREO_DETACH_H
 #define VIREO_DETACH_H
@@ -19,6 +19,7 @@ struct error;
 
 struct detach {
 	int ready_fd;		    /* the child's end of a pipe */
+	int log_fd;		    /* the child's: what errors go to later */
 	char name[RUNDIR_NAME_MAX]; /* what the parent heard through it */
 };
 
@@ -28,6 +29,9 @@ struct detach {
  * name is in @d, or *status is the child's exit status.
  */
 int detach_fork(struct detach *d, int *status, struct error *err);
+
+/* The child: opens the log of the machine @name. */
+int detach_open_log(struct detach *d, const char *name, struct error *err);
 
 /*
  * The child: the machine @name runs.  -EPIPE: the parent was killed meanwhile,

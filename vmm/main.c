@@ -18,6 +18,7 @@
 #include "gdb/server.h"
 #include "log.h"
 #include "options.h"
+#include "sandbox/keeper.h"
 #include "status.h"
 #include "terminal.h"
 #include "vm.h"
@@ -32,6 +33,7 @@ struct runner {
 	unsigned int presses; /* of the power button, by signal */
 	int stopped_by;	      /* the signal that stopped the VM, or 0 */
 	struct detach detach;
+	int keeper_fd; /* with --sandbox strict */
 	struct loop_call ready; /* the VM runs; only for --detach */
 	struct error not_ready; /* why nobody could be told */
 };
@@ -64,11 +66,13 @@ static void on_signal(void *opaque, uint32_t events)
 	vm_request_by(&r->vm, VM_REQ_STOP, VM_BY_SIGNAL);
 }
 
-/* A crash of the VMM itself must not leave the terminal raw. */
+/*
+ * A crash of the VMM itself must not leave the terminal raw.  The second time,
+ * the signal does what it does by default.
+ */
 static void on_fatal(int sig)
 {
 	terminal_restore();
-	signal(sig, SIG_DFL);
 	raise(sig);
 }
 
@@ -176,6 +180,25 @@ static int build_vm(struct runner *r, struct config *cfg,
 	return rc;
 }
 
+/* What is yet to be opened, or told, before nothing of it is possible. */
+static int before_lock_in(struct runner *r, struct error *err)
+{
+	const struct config *cfg = r->vm.cfg;
+	int rc = 0;
+
+	if (cfg->gdb.target)
+		rc = gdb_server_new(&r->gdb, &r->vm, &cfg->gdb, err);
+	if (!rc && cfg->detach) {
+		r->ready.fn = on_ready;
+		r->ready.opaque = r;
+		loop_post(r->vm.loop, &r->ready);
+		rc = detach_open_log(&r->detach, cfg->name, err);
+	}
+	if (!rc && cfg->sandbox == SANDBOX_STRICT)
+		rc = keeper_tell(r->keeper_fd, cfg->name, err);
+	return rc;
+}
+
 /* Runs the VM to its end; returns the exit status. */
 static int run_vm(struct runner *r, struct config *cfg)
 {
@@ -192,13 +215,8 @@ static int run_vm(struct runner *r, struct config *cfg)
 	rc = control_serve(control, &r->vm, &err);
 	if (!rc)
 		rc = setup_signals(r, &err);
-	if (!rc && cfg->gdb.target)
-		rc = gdb_server_new(&r->gdb, &r->vm, &cfg->gdb, &err);
-	if (!rc && cfg->detach) {
-		r->ready.fn = on_ready;
-		r->ready.opaque = r;
-		loop_post(r->vm.loop, &r->ready);
-	}
+	if (!rc)
+		rc = before_lock_in(r, &err);
 	if (!rc)
 		rc = vm_run(&r->vm, &err);
 	gdb_server_free(r->gdb);
@@ -234,13 +252,15 @@ static int cmd_run(int argc, char **argv)
 	log_level = level_named(cfg.log);
 
 	rc = cfg.detach ? detach_fork(&r->detach, &status, &err) : 0;
+	if (rc > 0 && !status)
+		puts(r->detach.name);
+	if (!rc && cfg.sandbox == SANDBOX_STRICT)
+		rc = keeper_fork(&cfg, &r->keeper_fd, &status, &err);
+	if (!rc)
+		status = run_vm(r, &cfg);
 	if (rc < 0) {
 		print_error(&err);
 		status = STATUS_ERROR;
-	} else if (rc && !status) {
-		puts(r->detach.name);
-	} else if (!rc) {
-		status = run_vm(r, &cfg);
 	}
 	config_free(&cfg);
 	return status;

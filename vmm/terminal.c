@@ -57,9 +57,10 @@ void terminal_restore(void)
 
 	if (!terminal.raw)
 		return;
-	terminal.raw = 0;
 	/* Not TCSADRAIN: it would wait for a terminal that is stopped. */
 	tcsetattr(terminal.fd, TCSANOW, &terminal.cooked);
+	/* Only now: another thread in trouble ends the process. */
+	terminal.raw = 0;
 	errno = saved;
 }
 

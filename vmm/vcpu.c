@@ -9,6 +9,7 @@
 
 #include "config.h"
 #include "error.h"
+#include "sandbox.h"
 #include "vm.h"
 
 /*
@@ -49,11 +50,17 @@ static void *vcpu_main(void *opaque)
 	const struct accel_ops *ops = vm->accel->ops;
 	enum vcpu_want want;
 	struct error err;
+	char name[16];
+	int rc;
 
+	snprintf(name, sizeof(name), "vcpu%u", vcpu->id);
+	pthread_setname_np(pthread_self(), name);
+	ops->vcpu_attach(vcpu->accel);
+	rc = sandbox_thread(vm->cfg->sandbox, SANDBOX_VCPU);
 	pthread_mutex_lock(&vm->lock);
 	vcpu->tid = gettid();
+	vcpu->sandboxed = rc;
 	pthread_mutex_unlock(&vm->lock);
-	ops->vcpu_attach(vcpu->accel);
 	for (;;) {
 		pthread_mutex_lock(&vm->lock);
 		/*
@@ -84,7 +91,6 @@ static int vcpu_start(struct vcpu *vcpu, struct error *err)
 {
 	sigset_t all, old;
 	pthread_attr_t attr;
-	char name[16];
 	int rc;
 
 	/* Signals are the main thread's; the accelerator opens its own. */
@@ -94,6 +100,7 @@ static int vcpu_start(struct vcpu *vcpu, struct error *err)
 	sigdelset(&all, SIGFPE);
 	sigdelset(&all, SIGILL);
 	sigdelset(&all, SIGABRT);
+	sigdelset(&all, SIGSYS);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, VCPU_STACK);
@@ -104,8 +111,6 @@ static int vcpu_start(struct vcpu *vcpu, struct error *err)
 		return error_sys(err, rc, "cannot start the thread of vCPU %u",
 				 vcpu->id);
 	vcpu->started = true;
-	snprintf(name, sizeof(name), "vcpu%u", vcpu->id);
-	pthread_setname_np(vcpu->thread, name);
 	return 0;
 }
 
@@ -129,11 +134,6 @@ int vcpus_create(struct vm *vm, struct error *err)
 		rc = vm->accel->ops->vcpu_create(vm->accel, i, vm->nr_vcpus,
 						 &vm->fast, &vm->vcpus[i].accel,
 						 err);
-		if (rc)
-			goto err_destroy;
-	}
-	for (i = 0; i < vm->nr_vcpus; i++) {
-		rc = vcpu_start(&vm->vcpus[i], err);
 		if (rc)
 			goto err_destroy;
 	}
@@ -226,6 +226,25 @@ void vcpus_park(struct vm *vm)
 		while (vm->vcpus[i].started && !vm->vcpus[i].parked)
 			pthread_cond_wait(&vm->cond, &vm->lock);
 	pthread_mutex_unlock(&vm->lock);
+}
+
+int vcpus_start(struct vm *vm, struct error *err)
+{
+	unsigned int i;
+	int rc;
+
+	for (i = 0; i < vm->nr_vcpus; i++) {
+		rc = vcpu_start(&vm->vcpus[i], err);
+		if (rc)
+			return rc;
+	}
+	vcpus_park(vm);
+	for (i = 0; i < vm->nr_vcpus; i++)
+		if (vm->vcpus[i].sandboxed)
+			return error_sys(err, -vm->vcpus[i].sandboxed,
+					 "cannot lock in the thread of vCPU %u",
+					 i);
+	return 0;
 }
 
 void vcpus_open_stats(struct vm *vm)

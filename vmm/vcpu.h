@@ -29,10 +29,12 @@ struct vcpu {
 	bool hit;  /* met the debugger; parked until all are let run again */
 	bool hold; /* parked while the others run */
 	pid_t tid; /* of the thread; 0 until it has begun */
+	int sandboxed; /* 0, or -errno: it could not be locked in */
 };
 
-/* Creates vm->vcpus and their threads, all parked. */
 int vcpus_create(struct vm *vm, struct error *err);
+/* Their threads, all parked and each locked in (sandbox.h). */
+int vcpus_start(struct vm *vm, struct error *err);
 void vcpus_destroy(struct vm *vm);
 
 /* Lets all run; parks all and returns when none runs.  Main thread only. */

@@ -9,6 +9,7 @@
 #include "device.h"
 #include "device/devices.h"
 #include "log.h"
+#include "sandbox.h"
 #include "vcpu.h"
 
 static int create_memory(struct vm *vm, struct error *err)
@@ -268,12 +269,27 @@ static void stop_at_hit(void *opaque)
 		vm_pause(vm);
 }
 
+/* All is made and open; threads are the last. */
+static int lock_in(struct vm *vm, struct error *err)
+{
+	int rc = sandbox_enter(vm->cfg->sandbox, err);
+
+	if (!rc)
+		rc = vcpus_start(vm, err);
+	if (rc)
+		return rc;
+	rc = sandbox_thread(vm->cfg->sandbox, SANDBOX_MAIN);
+	return rc ? error_sys(err, -rc, "cannot lock in the main thread") : 0;
+}
+
 int vm_run(struct vm *vm, struct error *err)
 {
 	int rc;
 
 	vm->ended = VM_REQ_NONE;
-	rc = power_on(vm, err);
+	rc = lock_in(vm, err);
+	if (!rc)
+		rc = power_on(vm, err);
 	if (rc)
 		return rc;
 	if (vm->cfg->paused)

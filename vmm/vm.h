@@ -113,7 +113,10 @@ struct vm {
 
 /* All or nothing; @vm is all zeros, @cfg must outlive it. */
 int vm_create(struct vm *vm, const struct config *cfg, struct error *err);
-/* Runs until the VM ends; returns the request that ended it, or -errno. */
+/*
+ * Locks it in (sandbox.h) and runs until it ends; returns the request that
+ * ended it, or -errno.  Once.
+ */
 int vm_run(struct vm *vm, struct error *err);
 void vm_destroy(struct vm *vm);
 

@@ -33,15 +33,27 @@ static int address(struct sockaddr_un *sa, const char *path, struct error *err)
 
 /*
  * Looking whether a socket is stale and replacing it is one step to all who do
- * it: they lock the directory.  Returns a descriptor that holds the lock.  A
- * directory like /tmp anybody may lock for ever, so there is an end to waiting.
+ * it: they lock the directory.  One like /tmp anybody may lock for ever, so
+ * there is an end to waiting.
  */
-static int lock_directory(const char *path, struct error *err)
+static int lock(int dir_fd)
 {
 	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_NS };
+	unsigned int i;
+
+	for (i = 0; flock(dir_fd, LOCK_EX | LOCK_NB); i++) {
+		if ((errno != EWOULDBLOCK && errno != EINTR) || i == LOCK_TRIES)
+			return -errno;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
+/* Returns a descriptor, which holds the lock. */
+static int lock_directory(const char *path, struct error *err)
+{
 	const char *slash = strrchr(path, '/');
 	char dir[RUNDIR_PATH_MAX] = ".";
-	unsigned int i;
 	int fd, rc;
 
 	if (slash)
@@ -50,14 +62,10 @@ static int lock_directory(const char *path, struct error *err)
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return error_sys(err, errno, "cannot open directory %s", dir);
-	for (i = 0; flock(fd, LOCK_EX | LOCK_NB); i++) {
-		rc = errno;
-		if ((rc != EWOULDBLOCK && rc != EINTR) || i == LOCK_TRIES) {
-			close(fd);
-			return error_sys(err, rc, "cannot lock directory %s",
-					 dir);
-		}
-		nanosleep(&pause, NULL);
+	rc = lock(fd);
+	if (rc) {
+		close(fd);
+		return error_sys(err, -rc, "cannot lock directory %s", dir);
 	}
 	return fd;
 }
@@ -104,16 +112,16 @@ static int remove_stale(const struct sockaddr_un *sa, struct error *err)
 int socket_remove_stale(const char *path, struct error *err)
 {
 	struct sockaddr_un sa;
-	int lock, rc;
+	int dir_fd, rc;
 
 	rc = address(&sa, path, err);
 	if (rc)
 		return rc;
-	lock = lock_directory(path, err);
-	if (lock < 0)
-		return lock;
+	dir_fd = lock_directory(path, err);
+	if (dir_fd < 0)
+		return dir_fd;
 	rc = remove_stale(&sa, err);
-	close(lock);
+	close(dir_fd);
 	return rc;
 }
 
@@ -154,36 +162,41 @@ err_close:
 int socket_listen(struct listener *l, const char *path, struct error *err)
 {
 	struct sockaddr_un sa;
-	int lock, rc;
+	int rc;
 
 	l->fd = -1;
 	rc = address(&sa, path, err);
 	if (rc)
 		return rc;
-	lock = lock_directory(path, err);
-	if (lock < 0)
-		return lock;
+	l->dir_fd = lock_directory(path, err);
+	if (l->dir_fd < 0)
+		return l->dir_fd;
 	rc = remove_stale(&sa, err);
 	if (!rc)
 		rc = bind_here(l, &sa, err);
-	close(lock);
+	if (rc)
+		close(l->dir_fd);
+	else
+		flock(l->dir_fd, LOCK_UN);
 	return rc;
 }
 
 void socket_unlisten(struct listener *l)
 {
+	const char *slash = strrchr(l->path, '/');
+	const char *name = slash ? slash + 1 : l->path;
 	struct stat st;
-	int lock;
 
 	if (l->fd < 0)
 		return;
-	lock = lock_directory(l->path, NULL);
-	if (!lstat(l->path, &st) && st.st_dev == l->dev && st.st_ino == l->ino)
-		unlink(l->path);
+	/* Best with the lock, but also without. */
+	lock(l->dir_fd);
+	if (!fstatat(l->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) &&
+	    st.st_dev == l->dev && st.st_ino == l->ino)
+		unlinkat(l->dir_fd, name, 0);
 	close(l->fd);
 	l->fd = -1;
-	if (lock >= 0)
-		close(lock);
+	close(l->dir_fd);
 }
 
 int socket_connect(const char *path, struct error *err)

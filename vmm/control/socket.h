@@ -14,7 +14,8 @@
 struct error;
 
 struct listener {
-	int fd; /* owns; non-blocking */
+	int fd;	    /* owns; non-blocking */
+	int dir_fd; /* owns; where the file is */
 	char path[RUNDIR_PATH_MAX];
 	dev_t dev; /* of the file, which lives as long as fd: is it ours? */
 	ino_t ino;
@@ -25,7 +26,10 @@ struct listener {
  * somebody else listens there; -EEXIST: that is no socket.
  */
 int socket_listen(struct listener *l, const char *path, struct error *err);
-/* Removes the file, too, unless it has become somebody else's. */
+/*
+ * Removes the file, too, unless it has become somebody else's.  Opens nothing:
+ * a machine that is locked in (sandbox.h) can do this.
+ */
 void socket_unlisten(struct listener *l);
 
 /*

@@ -10,11 +10,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "../config.h"
+#include "../control/socket.h"
 #include "../error.h"
 #include "../log.h"
 #include "target.h"
@@ -30,7 +29,7 @@ struct gdb_server {
 	struct vm_listener listener;
 	struct loop_fd listening;
 	struct loop_fd client; /* fd -1: none */
-	char *path;	       /* of a UNIX socket, which goes with us */
+	struct listener unix_socket; /* owns listening's fd, if it has a path */
 
 	char in[IN_MAX];
 	size_t in_at, in_len; /* what is not handled yet */
@@ -239,51 +238,23 @@ static int listen_tcp(struct gdb_server *s, const char *where,
 	return 0;
 }
 
-/* A socket that nobody listens on was left behind by somebody killed. */
-static void remove_stale(const struct sockaddr_un *addr)
-{
-	struct stat st;
-	int fd;
-
-	if (lstat(addr->sun_path, &st) || !S_ISSOCK(st.st_mode))
-		return;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return;
-	if (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) &&
-	    errno == ECONNREFUSED)
-		unlink(addr->sun_path);
-	close(fd);
-}
-
 static int listen_unix(struct gdb_server *s, const char *path,
 		       struct error *err)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	mode_t mask;
-	int rc;
+	int rc = socket_listen(&s->unix_socket, path, err);
 
-	if (strlen(path) >= sizeof(addr.sun_path))
-		return error_set(err, ENAMETOOLONG,
-				 "--gdb unix:%.128s: the path is too long",
-				 path);
-	strcpy(addr.sun_path, path);
-	s->listening.fd =
-		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->listening.fd < 0)
-		return error_sys(err, errno, "--gdb: cannot make a socket");
-	remove_stale(&addr);
-	mask = umask(0177);
-	rc = bind(s->listening.fd, (struct sockaddr *)&addr, sizeof(addr));
-	umask(mask);
-	if (!rc) {
-		s->path = strdup(path);
-		rc = listen(s->listening.fd, 1);
-	}
 	if (rc)
-		return error_sys(err, errno, "--gdb: cannot listen on %.128s",
-				 path);
-	return 0;
+		error_prefix(err, "--gdb");
+	s->listening.fd = s->unix_socket.fd;
+	return rc;
+}
+
+static void close_listening(struct gdb_server *s)
+{
+	if (*s->unix_socket.path)
+		socket_unlisten(&s->unix_socket);
+	else if (s->listening.fd >= 0)
+		close(s->listening.fd);
 }
 
 int gdb_server_new(struct gdb_server **out, struct vm *vm,
@@ -332,11 +303,7 @@ int gdb_server_new(struct gdb_server **out, struct vm *vm,
 	return 0;
 
 err_close:
-	if (s->path)
-		unlink(s->path);
-	free(s->path);
-	if (s->listening.fd >= 0)
-		close(s->listening.fd);
+	close_listening(s);
 	gdb_stub_destroy(&s->stub);
 err_free:
 	free(s);
@@ -354,10 +321,7 @@ void gdb_server_free(struct gdb_server *s)
 		close(s->client.fd);
 	}
 	loop_fd_del(s->target.vm->loop, &s->listening);
-	close(s->listening.fd);
-	if (s->path)
-		unlink(s->path);
-	free(s->path);
+	close_listening(s);
 	gdb_stub_destroy(&s->stub);
 	free(s);
 }

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Included by the top Makefile: the programs of tests/sandbox/run.
+
+SANDBOX := $(B)/tests/sandbox/hostile $(B)/tests/sandbox/minimal
+
+.PHONY: sandbox-tests
+sandbox-tests: $(SANDBOX)
+
+$(SANDBOX): $(B)/tests/sandbox/%: $(B)/obj/tests/sandbox/%.o \
+                $(B)/obj/tests/sandbox/rig.o $(B)/obj/tests/unit/unit.o \
+                $(B)/libvmm.a
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	@$(CC) $(CFLAGS) $(LDFLAGS) -pthread -pie -o $@ $^ $(VMM_LIBS) \
+		$(SANDBOX_LIBS)
+
+# Its filters are its own, without one entry or another.
+$(B)/tests/sandbox/minimal: $(B)/obj/tools/mkfilters/compile.o
+$(B)/tests/sandbox/minimal: SANDBOX_LIBS := -lseccomp
+$(B)/obj/tools/mkfilters/%.o: VMM_CFLAGS += -Itools/mkfilters
+$(B)/obj/tests/sandbox/minimal.o: VMM_CFLAGS += -Itools/mkfilters
+
+-include $(SANDBOX:$(B)/tests/%=$(B)/obj/tests/%.d) \
+	$(B)/obj/tests/sandbox/rig.d $(B)/obj/tools/mkfilters/compile.d

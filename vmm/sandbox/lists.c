@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Who adds a call here says what for, and makes tests/sandbox need it: of the
+ * vCPUs' list it finds every entry that nothing needs.
+ *
+ * What can be said of arguments is said: requests of ioctl, no executable
+ * memory, signals only to this process.  Pointers cannot be looked at.
+ */
+#include "lists.h"
+
+#include <asm/unistd.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <linux/vireo.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <termios.h>
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1 */
+#endif
+
+#define CALL(call) { .name = #call, .nr = __NR_##call }
+#define CALL_IF(call, number, bits, is)                       \
+	{                                                     \
+		.name = #call, .nr = __NR_##call,             \
+		.arg = number, .mask = bits, .value = is,     \
+	}
+#define ALL_BITS 0xffffffffU
+#define IOCTL(request) \
+	{ .name = "ioctl " #request, .nr = __NR_ioctl, .arg = 1, \
+	  .mask = ALL_BITS, .value = (uint32_t)(request) }
+#define FCNTL(command) \
+	{ .name = "fcntl " #command, .nr = __NR_fcntl, .arg = 1, \
+	  .mask = ALL_BITS, .value = command }
+
+/*
+ * A device's registers, and what they move: interrupts, doorbells, mappings.
+ * The first is by far the most frequent call, and so the first in the filter.
+ */
+static const struct sandbox_call vcpu_calls[] = {
+	IOCTL(KVM_RUN),
+	IOCTL(VIREO_VCPU_RUN),
+
+	/* Interrupts. */
+	IOCTL(KVM_IRQ_LINE),
+	IOCTL(KVM_SIGNAL_MSI),
+	/* Windows of registers that come, go and move, doorbells in them. */
+	IOCTL(KVM_IOEVENTFD),
+	IOCTL(KVM_SET_USER_MEMORY_REGION),
+	IOCTL(KVM_REGISTER_COALESCED_MMIO),
+	IOCTL(KVM_UNREGISTER_COALESCED_MMIO),
+	IOCTL(VIREO_IO_ADD),
+	IOCTL(VIREO_IO_DEL),
+	IOCTL(VIREO_IO_ENABLE),
+	CALL_IF(mmap, 2, PROT_EXEC, 0),
+	CALL(munmap),
+
+	/* Exceptions of the guest's own while a debugger is there. */
+	IOCTL(KVM_CHECK_EXTENSION),
+	IOCTL(KVM_GET_DEBUGREGS),
+	IOCTL(KVM_SET_DEBUGREGS),
+	IOCTL(KVM_SET_GUEST_DEBUG),
+	/* Where it stood when KVM failed. */
+	IOCTL(KVM_GET_REGS),
+
+	/* Locks, and waking the main loop, which also prints what we log. */
+	CALL(futex),
+	CALL(write),
+	/* The clock, where the vDSO cannot read it. */
+	CALL(clock_gettime),
+	/* A kick from another vCPU or the main thread, or to one. */
+	CALL(rt_sigprocmask),
+	CALL(rt_sigreturn),
+	CALL(getpid),
+	CALL_IF(tgkill, 0, ALL_BITS, SANDBOX_OWN_PID),
+	/* The end of the thread; of the process, after what is refused. */
+	CALL_IF(madvise, 2, ALL_BITS, MADV_DONTNEED),
+	CALL(exit),
+	CALL(exit_group),
+	/* A crash of our own: the terminal, then the signal again. */
+	IOCTL(TCSETS),
+	IOCTL(TCGETS),
+	CALL(gettid),
+	{ 0 }
+};
+
+static const struct sandbox_call main_calls[] = {
+	/* The loop, and descriptors that it watches. */
+	CALL(epoll_pwait2),
+	CALL(epoll_ctl),
+	CALL(poll),
+	CALL(eventfd2),
+	CALL(close),
+	CALL(clock_gettime),
+	CALL(restart_syscall),
+	/* Disks, consoles, files of random bytes and of statistics, the log. */
+	CALL(read),
+	CALL(write),
+	CALL(pread64),
+	CALL(pwrite64),
+	CALL(preadv),
+	CALL(pwritev),
+	CALL(pwritev2),
+	CALL(fallocate),
+	CALL(fdatasync),
+	CALL(getrandom),
+	CALL(newfstatat),
+	IOCTL(TCGETS),
+	IOCTL(TCSETS),
+	/* Those who connect: to control it, to its consoles, a debugger. */
+	CALL(accept4),
+	CALL(recvmsg),
+	CALL(recvfrom),
+	CALL(sendto),
+	CALL_IF(getsockopt, 1, ALL_BITS, SOL_SOCKET),
+	CALL(setsockopt),
+	FCNTL(F_DUPFD_CLOEXEC),
+	FCNTL(F_GETFL),
+	FCNTL(F_SETFL),
+	/* Once it is detached, its standard error is the log. */
+	CALL(dup2),
+	/* The end: the names of sockets. */
+	CALL(flock),
+	CALL(unlinkat),
+	CALL(nanosleep),
+	CALL(clock_nanosleep),
+
+	/* The kernel into memory, and once more with each reset. */
+	CALL(lseek),
+	CALL(sendfile),
+	CALL_IF(madvise, 2, ALL_BITS, MADV_COLLAPSE),
+	/* The state of a vCPU: power-on, a debugger's, a crash's. */
+	IOCTL(KVM_CHECK_EXTENSION),
+	IOCTL(KVM_GET_MSR_INDEX_LIST),
+	IOCTL(KVM_GET_MSRS),
+	IOCTL(KVM_SET_MSRS),
+	IOCTL(KVM_GET_REGS),
+	IOCTL(KVM_SET_REGS),
+	IOCTL(KVM_GET_SREGS),
+	IOCTL(KVM_SET_SREGS),
+	IOCTL(KVM_GET_LAPIC),
+	IOCTL(KVM_SET_LAPIC),
+	IOCTL(KVM_GET_MP_STATE),
+	IOCTL(KVM_SET_MP_STATE),
+	IOCTL(KVM_GET_XSAVE),
+	IOCTL(KVM_GET_XSAVE2),
+	IOCTL(KVM_SET_XSAVE),
+	IOCTL(KVM_SET_XCRS),
+	IOCTL(KVM_SET_VCPU_EVENTS),
+	IOCTL(KVM_SET_DEBUGREGS),
+	IOCTL(KVM_SET_GUEST_DEBUG),
+	IOCTL(KVM_KVMCLOCK_CTRL),
+	/* The machine's. */
+	IOCTL(KVM_GET_IRQCHIP),
+	IOCTL(KVM_SET_IRQCHIP),
+	IOCTL(KVM_GET_PIT2),
+	IOCTL(KVM_SET_PIT2),
+	IOCTL(KVM_GET_CLOCK),
+	IOCTL(KVM_SET_CLOCK),
+	IOCTL(KVM_GET_STATS_FD),
+	IOCTL(VIREO_STATS),
+	/* As for a vCPU: devices. */
+	IOCTL(KVM_IRQ_LINE),
+	IOCTL(KVM_SIGNAL_MSI),
+	IOCTL(KVM_IOEVENTFD),
+	IOCTL(KVM_SET_USER_MEMORY_REGION),
+	IOCTL(KVM_REGISTER_COALESCED_MMIO),
+	IOCTL(KVM_UNREGISTER_COALESCED_MMIO),
+	IOCTL(VIREO_IO_ADD),
+	IOCTL(VIREO_IO_DEL),
+	IOCTL(VIREO_IO_ENABLE),
+
+	/* Memory of our own, none of it executable. */
+	CALL(brk),
+	CALL_IF(mmap, 2, PROT_EXEC, 0),
+	CALL_IF(mprotect, 2, PROT_EXEC, 0),
+	CALL(mremap),
+	CALL(munmap),
+	/* Locks, kicks, and the end. */
+	CALL(futex),
+	CALL(rt_sigprocmask),
+	CALL(rt_sigreturn),
+	CALL(getpid),
+	CALL(gettid),
+	CALL_IF(tgkill, 0, ALL_BITS, SANDBOX_OWN_PID),
+	CALL(exit_group),
+	{ 0 }
+};
+
+const struct sandbox_call *const sandbox_lists[SANDBOX_NR_THREADS] = {
+	[SANDBOX_MAIN] = main_calls,
+	[SANDBOX_VCPU] = vcpu_calls,
+};
