@@ -2,6 +2,7 @@
 #include "loop.h"
 
 #include <errno.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -39,13 +40,24 @@ static void on_wake(void *opaque, uint32_t events)
 		return; /* somebody's wake-up was handled already */
 }
 
+static bool running_elsewhere(struct loop *loop)
+{
+	return __atomic_load_n(&loop->running, __ATOMIC_ACQUIRE) &&
+	       !pthread_equal(loop->thread, pthread_self());
+}
+
+static bool running_here(struct loop *loop)
+{
+	return __atomic_load_n(&loop->running, __ATOMIC_ACQUIRE) &&
+	       pthread_equal(loop->thread, pthread_self());
+}
+
 /* The loop's own thread looks at everything before it sleeps. */
 static void wake(struct loop *loop)
 {
 	uint64_t one = 1;
 
-	if (__atomic_load_n(&loop->running, __ATOMIC_ACQUIRE) &&
-	    pthread_equal(loop->thread, pthread_self()))
+	if (running_here(loop))
 		return;
 	if (write(loop->wake.fd, &one, sizeof(one)) < 0)
 		return; /* the counter is full: it is awake */
@@ -238,6 +250,40 @@ void loop_unpost(struct loop *loop, struct loop_call *call)
 			break;
 		}
 	pthread_mutex_unlock(&loop->lock);
+}
+
+struct sync {
+	struct loop_call call;
+	loop_fn fn;
+	void *opaque;
+	sem_t done;
+};
+
+static void on_sync(void *opaque)
+{
+	struct sync *sync = opaque;
+
+	sync->fn(sync->opaque);
+	sem_post(&sync->done);
+}
+
+void loop_sync(struct loop *loop, loop_fn fn, void *opaque)
+{
+	struct sync sync = {
+		.call = { .fn = on_sync, .opaque = &sync },
+		.fn = fn,
+		.opaque = opaque,
+	};
+
+	if (!running_elsewhere(loop)) {
+		fn(opaque);
+		return;
+	}
+	sem_init(&sync.done, 0, 0);
+	loop_post(loop, &sync.call);
+	while (sem_wait(&sync.done))
+		;
+	sem_destroy(&sync.done);
 }
 
 /* As many calls as were queued when it began, so that fds get their turn. */

@@ -2,8 +2,8 @@
 /*
  * An event loop: file descriptors, timers and posts from other threads.
  *
- * A loop belongs to the thread that runs it.  Only loop_post, loop_stop and
- * loop_timer_arm/cancel may be called from other threads.
+ * A loop belongs to the thread that runs it.  Only loop_post, loop_sync,
+ * loop_stop and loop_timer_arm/cancel may be called from other threads.
  *
  * Locks:
  *   loop.lock   mutex   timers and posts; never held while a callback runs
@@ -66,5 +66,11 @@ void loop_timer_cancel(struct loop *loop, struct loop_timer *t);
 void loop_post(struct loop *loop, struct loop_call *call);
 /* Removes a call that has not run yet; from the loop's thread only. */
 void loop_unpost(struct loop *loop, struct loop_call *call);
+/*
+ * Runs @fn in the loop's thread and waits until it has returned.  The caller
+ * holds no lock that the loop's callbacks take.  A loop that nobody runs is the
+ * caller's.
+ */
+void loop_sync(struct loop *loop, loop_fn fn, void *opaque);
 
 #endif

@@ -72,12 +72,12 @@ static void show_common(struct virtio_pci *vpci)
 		c->guest_feature = (uint32_t)(vdev->driver_features >>
 					      32 * vpci->driver_select);
 	c->msix_config = vpci->config_vector;
-	c->num_queues = vdev->class->nr_queues;
+	c->num_queues = vdev->nr_queues;
 	c->device_status = vdev->status;
 	c->config_generation = vdev->config_generation;
 	c->queue_select = vpci->queue_select;
 	/* Else zeros: a size of 0 says that there is no such queue. */
-	if (vpci->queue_select < vdev->class->nr_queues)
+	if (vpci->queue_select < vdev->nr_queues)
 		show_queue(c, &vdev->queues[vpci->queue_select]);
 
 	for (i = 0; i < COMMON_LEN / 8; i++)
@@ -136,7 +136,11 @@ static void vpci_signal(struct virtio_pci *vpci, uint16_t vector, uint8_t isr)
 
 static void vpci_signal_queue(struct virtio_dev *vdev, struct virtio_queue *vq)
 {
-	vpci_signal(to_vpci(vdev), vq->vector, ISR_QUEUE);
+	struct virtio_pci *vpci = to_vpci(vdev);
+
+	pthread_mutex_lock(&vdev->dev->lock);
+	vpci_signal(vpci, vq->vector, ISR_QUEUE);
+	pthread_mutex_unlock(&vdev->dev->lock);
 }
 
 static void vpci_signal_config(struct virtio_dev *vdev)
@@ -155,21 +159,6 @@ static uint8_t isr_read(struct virtio_pci *vpci)
 	return isr;
 }
 
-static void vpci_reset_regs(struct virtio_dev *vdev)
-{
-	struct virtio_pci *vpci = to_vpci(vdev);
-	unsigned int i;
-
-	vpci->device_select = 0;
-	vpci->driver_select = 0;
-	vpci->queue_select = 0;
-	vpci->config_vector = VIRTIO_NO_VECTOR;
-	for (i = 0; i < vdev->class->nr_queues; i++)
-		vdev->queues[i].vector = VIRTIO_NO_VECTOR;
-	isr_read(vpci);
-	vpci_show(vdev);
-}
-
 /* ---- doorbells ----------------------------------------------------------- */
 
 static void on_doorbell(void *opaque, uint32_t events)
@@ -182,7 +171,7 @@ static void on_doorbell(void *opaque, uint32_t events)
 		virtio_serve(vq->vdev, vq->index);
 }
 
-/* A queue whose doorbell is not an eventfd is rung through the bus. */
+/* [lock] A queue whose doorbell is not an eventfd is rung through the bus. */
 static void doorbell_set(struct virtio_pci *vpci, struct virtio_queue *vq,
 			 bool on)
 {
@@ -190,7 +179,8 @@ static void doorbell_set(struct virtio_pci *vpci, struct virtio_queue *vq,
 	uint64_t addr = vpci->bar_base + VIRTIO_PCI_NOTIFY +
 			vq->index * VIRTIO_PCI_NOTIFY_STEP;
 
-	if (vq->doorbell_on == on || !vq->doorbell.added)
+	on = on && vq->doorbell_ready && vpci->bar_base;
+	if (vq->doorbell_on == on)
 		return;
 	/* Any width: then KVM need not look at the instruction. */
 	if (accel->ops->ioeventfd(accel, BUS_MMIO, addr, 0, false, 0,
@@ -200,59 +190,46 @@ static void doorbell_set(struct virtio_pci *vpci, struct virtio_queue *vq,
 	vq->doorbell_on = on;
 }
 
-/* [lock] Brings them in line with vpci->doorbells and vpci->bar_base. */
+/* [lock] */
 static void doorbells_set(struct virtio_pci *vpci, bool on)
 {
 	struct virtio_dev *vdev = &vpci->vdev;
 	unsigned int i;
 
-	for (i = 0; i < vdev->class->nr_queues; i++)
+	for (i = 0; i < vdev->nr_queues; i++)
 		doorbell_set(vpci, &vdev->queues[i], on);
 }
 
-/* The eventfd of a queue is made when it is first used, and kept. */
-static void doorbell_open(struct virtio_dev *vdev, struct virtio_queue *vq)
+/*
+ * The eventfd of a queue is made when it is first used, and kept.  The
+ * accelerator signals it until a reset: what it counts while nobody listens is
+ * heard later.
+ */
+static void vpci_listen(struct virtio_queue *vq)
 {
+	struct virtio_pci *vpci = to_vpci(vq->vdev);
 	struct loop_fd *bell = &vq->doorbell;
 
-	if (!vq->enabled || bell->added)
+	if (!vpci->pci.dev.vm->accel->ops->ioeventfd)
 		return;
-	bell->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (bell->fd < 0)
+		bell->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (bell->fd < 0)
 		return;
 	bell->events = EPOLLIN;
 	bell->fn = on_doorbell;
 	bell->opaque = vq;
-	if (loop_fd_add(vdev->loop, bell)) {
-		close(bell->fd);
-		bell->fd = -1;
-	}
-}
-
-static void vpci_live(struct virtio_dev *vdev)
-{
-	struct virtio_pci *vpci = to_vpci(vdev);
-	unsigned int i;
-
-	if (!vdev->dev->vm->accel->ops->ioeventfd)
+	if (loop_fd_add(vq->loop, bell))
 		return;
-	for (i = 0; i < vdev->class->nr_queues; i++)
-		doorbell_open(vdev, &vdev->queues[i]);
-	pthread_mutex_lock(&vdev->dev->lock);
-	vpci->doorbells = true;
-	if (vpci->bar_base)
-		doorbells_set(vpci, true);
-	pthread_mutex_unlock(&vdev->dev->lock);
+	pthread_mutex_lock(&vpci->pci.dev.lock);
+	vq->doorbell_ready = true;
+	doorbell_set(vpci, vq, true);
+	pthread_mutex_unlock(&vpci->pci.dev.lock);
 }
 
-static void vpci_dead(struct virtio_dev *vdev)
+static void vpci_unlisten(struct virtio_queue *vq)
 {
-	struct virtio_pci *vpci = to_vpci(vdev);
-
-	pthread_mutex_lock(&vdev->dev->lock);
-	doorbells_set(vpci, false);
-	vpci->doorbells = false;
-	pthread_mutex_unlock(&vdev->dev->lock);
+	loop_fd_del(vq->loop, &vq->doorbell);
 }
 
 static void vpci_bar_mapped(struct pci_dev *pci, unsigned int nr, bool mapped)
@@ -265,9 +242,27 @@ static void vpci_bar_mapped(struct pci_dev *pci, unsigned int nr, bool mapped)
 	/* Adding or removing waits for a grace period of KVM, no more. */
 	doorbells_set(vpci, false);
 	vpci->bar_base = mapped ? pci->bars[nr].range.base : 0;
-	if (mapped && vpci->doorbells)
-		doorbells_set(vpci, true);
+	doorbells_set(vpci, true);
 	pthread_mutex_unlock(&pci->dev.lock);
+}
+
+static void vpci_reset_regs(struct virtio_dev *vdev)
+{
+	struct virtio_pci *vpci = to_vpci(vdev);
+	unsigned int i;
+
+	vpci->device_select = 0;
+	vpci->driver_select = 0;
+	vpci->queue_select = 0;
+	vpci->config_vector = VIRTIO_NO_VECTOR;
+	doorbells_set(vpci, false);
+	for (i = 0; i < vdev->nr_queues; i++) {
+		__atomic_store_n(&vdev->queues[i].vector, VIRTIO_NO_VECTOR,
+				 __ATOMIC_RELAXED);
+		vdev->queues[i].doorbell_ready = false;
+	}
+	isr_read(vpci);
+	vpci_show(vdev);
 }
 
 static const struct virtio_transport vpci_transport = {
@@ -275,8 +270,8 @@ static const struct virtio_transport vpci_transport = {
 	.signal_config = vpci_signal_config,
 	.show = vpci_show,
 	.reset = vpci_reset_regs,
-	.live = vpci_live,
-	.dead = vpci_dead,
+	.listen = vpci_listen,
+	.unlisten = vpci_unlisten,
 };
 
 /* ---- the structures in the BAR, with dev->lock held ---------------------- */
@@ -306,9 +301,11 @@ static void queue_write(struct virtio_pci *vpci, uint64_t off,
 	struct virtio_queue *vq;
 
 	if (off == VIRTIO_PCI_COMMON_Q_MSIX) {
-		if (vpci->queue_select < vdev->class->nr_queues)
-			vdev->queues[vpci->queue_select].vector =
-				vector_of(vpci, (uint16_t)val);
+		if (vpci->queue_select < vdev->nr_queues)
+			__atomic_store_n(&vdev->queues[vpci->queue_select]
+						  .vector,
+					 vector_of(vpci, (uint16_t)val),
+					 __ATOMIC_RELAXED);
 		return;
 	}
 	vq = virtio_queue_setup(vdev, vpci->queue_select);
@@ -316,7 +313,7 @@ static void queue_write(struct virtio_pci *vpci, uint64_t off,
 		return;
 	switch (off) {
 	case VIRTIO_PCI_COMMON_Q_SIZE:
-		if ((uint16_t)val <= vdev->class->queue_size)
+		if ((uint16_t)val <= vdev->queue_size)
 			vq->at.num = (uint16_t)val;
 		break;
 	case VIRTIO_PCI_COMMON_Q_ENABLE:
@@ -490,7 +487,7 @@ static void caps_init(struct virtio_pci *vpci)
 		cap_add(vpci, VIRTIO_PCI_CAP_DEVICE_CFG, size,
 			VIRTIO_PCI_DEVICE, (uint32_t)vdev->config_len);
 	at = cap_add(vpci, VIRTIO_PCI_CAP_NOTIFY_CFG, size + 4,
-		     VIRTIO_PCI_NOTIFY, vdev->class->nr_queues * step);
+		     VIRTIO_PCI_NOTIFY, vdev->nr_queues * step);
 	memcpy(vpci->pci.config + at + VIRTIO_PCI_NOTIFY_CAP_MULT, &step,
 	       sizeof(step));
 
@@ -535,7 +532,7 @@ int virtio_pci_init(struct virtio_pci *vpci, const struct virtio_class *class,
 	vpci->pci.config_read = vpci_config_read;
 	vpci->pci.bar_mapped = vpci_bar_mapped;
 	rc = pci_msix_init(&vpci->pci, VIRTIO_PCI_BAR_MSIX,
-			   class->nr_queues + 1);
+			   vpci->vdev.nr_queues + 1U);
 	if (rc) {
 		error_sys(err, -rc, "cannot make %s", dev->id);
 		goto err_pci;
@@ -559,19 +556,14 @@ err_virtio:
 void virtio_pci_destroy(struct virtio_pci *vpci)
 {
 	struct virtio_dev *vdev = &vpci->vdev;
-	struct virtio_queue *vq;
 	unsigned int i;
 
 	/* Unmaps the BAR, and with it the doorbells. */
 	pci_dev_destroy(&vpci->pci);
 	fast_region_destroy(&vpci->fast);
-	for (i = 0; i < vdev->class->nr_queues; i++) {
-		vq = &vdev->queues[i];
-		if (vq->doorbell.added) {
-			loop_fd_del(vdev->loop, &vq->doorbell);
-			close(vq->doorbell.fd);
-		}
-	}
+	for (i = 0; i < vdev->nr_queues; i++)
+		if (vdev->queues[i].doorbell.fd >= 0)
+			close(vdev->queues[i].doorbell.fd);
 	virtio_destroy(vdev);
 }
 

@@ -66,8 +66,14 @@ static void used_written(const struct ring *ring)
 	mem_written(ring->mem, ring->used, used_size(ring->at.num));
 }
 
-/* Asks for a notification with the next chain that the driver adds. */
-static void ring_want_notify(struct ring *ring)
+bool ring_pending(const struct ring *ring)
+{
+	return ring->fault ||
+	       __atomic_load_n(&ring->avail->idx, __ATOMIC_ACQUIRE) !=
+		       ring->next_avail;
+}
+
+bool ring_want_notify(struct ring *ring)
 {
 	if (ring->at.event_idx) {
 		__atomic_store_n(avail_event(ring), ring->next_avail,
@@ -79,6 +85,7 @@ static void ring_want_notify(struct ring *ring)
 	used_written(ring);
 	/* The wish before the second look at the index (2.7.13.4). */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return ring_pending(ring);
 }
 
 /* With event indexes no wish was renewed, and that is enough. */
@@ -203,10 +210,8 @@ int ring_pop(struct ring *ring, struct ring_chain *chain)
 	if (ring->fault)
 		return -EINVAL;
 	ret = ring_avail(ring);
-	if (!ret) {
-		ring_want_notify(ring);
+	if (!ret && !ring->polled && ring_want_notify(ring))
 		ret = ring_avail(ring);
-	}
 	if (ret <= 0)
 		return ret;
 	ring_no_notify(ring);

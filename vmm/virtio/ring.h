@@ -23,7 +23,7 @@ struct vring_avail;
 struct vring_desc;
 struct vring_used;
 
-#define RING_MAX_NUM 256
+#define RING_MAX_NUM 1024
 /* Buffers of one chain: a request of 128 and a little more. */
 #define RING_MAX_IOV 130
 
@@ -47,6 +47,7 @@ struct ring {
 	uint16_t next_used;
 	uint16_t signalled; /* next_used at the last ring_should_signal */
 	bool no_notify;	    /* VRING_USED_F_NO_NOTIFY is set */
+	bool polled; /* the owner looks: ring_pop asks for no notification */
 };
 
 /*
@@ -67,10 +68,20 @@ int ring_start(struct ring *ring, const struct mem *mem,
 	       const struct ring_layout *layout);
 
 /*
- * Takes the next chain: 1; 0 if there is none, and then the driver will notify
- * when it adds one; -EINVAL with ring->fault if the ring is broken.
+ * Takes the next chain: 1; 0 if there is none, and then, unless ring->polled,
+ * the driver will notify when it adds one; -EINVAL with ring->fault if the ring
+ * is broken.
  */
 int ring_pop(struct ring *ring, struct ring_chain *chain);
+
+/* Whether ring_pop would return something else than 0. */
+bool ring_pending(const struct ring *ring);
+
+/*
+ * Asks to be notified of the next chain that is added.  As ring_pending: true
+ * if there was something by then, of which no notification may come.
+ */
+bool ring_want_notify(struct ring *ring);
 
 /*
  * Gives a chain back, as ring_pop gave it, with the number of bytes written

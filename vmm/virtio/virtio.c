@@ -20,9 +20,14 @@ static enum virtio_phase virtio_phase(const struct virtio_dev *vdev)
 	return __atomic_load_n(&vdev->phase, __ATOMIC_ACQUIRE);
 }
 
+static bool virtio_started(const struct virtio_dev *vdev)
+{
+	return __atomic_load_n(&vdev->started, __ATOMIC_ACQUIRE);
+}
+
 bool virtio_is_live(const struct virtio_dev *vdev)
 {
-	return vdev->started && virtio_phase(vdev) == VIRTIO_LIVE;
+	return virtio_started(vdev) && virtio_phase(vdev) == VIRTIO_LIVE;
 }
 
 bool virtio_has(const struct virtio_dev *vdev, unsigned int feature)
@@ -37,24 +42,18 @@ static void virtio_clear(struct virtio_dev *vdev)
 
 	vdev->driver_features = 0;
 	vdev->status = 0;
-	vdev->kicked = 0;
-	for (vq = vdev->queues; vq < vdev->queues + vdev->class->nr_queues;
-	     vq++) {
+	for (vq = vdev->queues; vq < vdev->queues + vdev->nr_queues; vq++) {
 		vq->enabled = false;
-		vq->at = (struct ring_layout){
-			.num = vdev->class->queue_size,
-		};
+		__atomic_store_n(&vq->kicked, false, __ATOMIC_RELAXED);
+		vq->at = (struct ring_layout){ .num = vdev->queue_size };
 	}
 	vdev->transport->reset(vdev);
 	virtio_set_phase(vdev, VIRTIO_SETUP);
 }
 
-/* [loop] Takes the rings from the device and gives them to the registers. */
+/* [loop] Gives the rings, of which none is in use, to the registers. */
 static void virtio_give_back(struct virtio_dev *vdev)
 {
-	if (vdev->announced)
-		vdev->transport->dead(vdev);
-	vdev->announced = false;
 	if (vdev->class->reset)
 		vdev->class->reset(vdev);
 	pthread_mutex_lock(&vdev->dev->lock);
@@ -62,60 +61,103 @@ static void virtio_give_back(struct virtio_dev *vdev)
 	pthread_mutex_unlock(&vdev->dev->lock);
 }
 
-/* [lock] */
-static void virtio_post(struct virtio_dev *vdev, uint32_t queues)
+/* [loop] All queues' loops have let go of them. */
+static void virtio_on_call(void *opaque)
 {
-	vdev->kicked |= queues;
-	loop_post(vdev->loop, &vdev->call);
+	struct virtio_dev *vdev = opaque;
+
+	if (virtio_started(vdev) && virtio_phase(vdev) == VIRTIO_RESETTING &&
+	    !__atomic_load_n(&vdev->busy, __ATOMIC_ACQUIRE))
+		virtio_give_back(vdev);
+}
+
+/* ---- in the loop of a queue ----------------------------------------------- */
+
+static void queue_up(struct virtio_queue *vq)
+{
+	if (vq->up)
+		return;
+	vq->up = true;
+	vq->vdev->transport->listen(vq);
+}
+
+static void queue_down(struct virtio_queue *vq)
+{
+	struct virtio_dev *vdev = vq->vdev;
+
+	if (!vq->up)
+		return;
+	vdev->transport->unlisten(vq);
+	if (vdev->class->quiesce)
+		vdev->class->quiesce(vdev, vq->index);
+	vq->up = false;
+}
+
+static void queue_let_go(struct virtio_queue *vq)
+{
+	struct virtio_dev *vdev = vq->vdev;
+
+	queue_down(vq);
+	__atomic_store_n(&vq->busy, false, __ATOMIC_RELEASE);
+	if (!__atomic_sub_fetch(&vdev->busy, 1, __ATOMIC_ACQ_REL))
+		loop_post(vdev->loop, &vdev->call);
+}
+
+/* What the registers, or a device, have asked for. */
+static void queue_on_call(void *opaque)
+{
+	struct virtio_queue *vq = opaque;
+	struct virtio_dev *vdev = vq->vdev;
+
+	if (!__atomic_load_n(&vq->busy, __ATOMIC_ACQUIRE) ||
+	    !virtio_started(vdev))
+		return;
+	if (virtio_phase(vdev) == VIRTIO_RESETTING) {
+		queue_let_go(vq);
+		return;
+	}
+	queue_up(vq);
+	if (__atomic_exchange_n(&vq->kicked, false, __ATOMIC_ACQ_REL))
+		virtio_serve(vdev, vq->index);
+}
+
+static void queue_stop(void *opaque)
+{
+	struct virtio_queue *vq = opaque;
+
+	queue_down(vq);
+	loop_unpost(vq->loop, &vq->call);
 }
 
 void virtio_serve_later(struct virtio_dev *vdev, unsigned int index)
 {
-	pthread_mutex_lock(&vdev->dev->lock);
-	virtio_post(vdev, 1U << index);
-	pthread_mutex_unlock(&vdev->dev->lock);
+	struct virtio_queue *vq = &vdev->queues[index];
+
+	__atomic_store_n(&vq->kicked, true, __ATOMIC_RELEASE);
+	loop_post(vq->loop, &vq->call);
 }
 
 void virtio_serve(struct virtio_dev *vdev, unsigned int index)
 {
-	/* A kick that comes while the device is stopped waits for its start. */
-	if (!vdev->started ||
+	/* What comes while the device is stopped waits for its start. */
+	if (!virtio_started(vdev) ||
 	    (virtio_is_live(vdev) && vdev->class->serve(vdev, index)))
 		virtio_serve_later(vdev, index);
 }
 
-/* In the loop: what the registers have asked for. */
-static void virtio_on_call(void *opaque)
-{
-	struct virtio_dev *vdev = opaque;
-	uint32_t kicked;
-	unsigned int i;
-
-	if (!vdev->started)
-		return;
-	if (virtio_phase(vdev) == VIRTIO_RESETTING)
-		virtio_give_back(vdev);
-	if (!virtio_is_live(vdev))
-		return;
-	if (!vdev->announced)
-		vdev->transport->live(vdev);
-	vdev->announced = true;
-
-	pthread_mutex_lock(&vdev->dev->lock);
-	kicked = vdev->kicked;
-	vdev->kicked = 0;
-	pthread_mutex_unlock(&vdev->dev->lock);
-	for (i = 0; i < vdev->class->nr_queues; i++)
-		if (kicked & (1U << i))
-			virtio_serve(vdev, i);
-}
+/* ---- life ------------------------------------------------------------------ */
 
 int virtio_init(struct virtio_dev *vdev, const struct virtio_class *class,
 		const struct virtio_transport *transport, struct device *dev)
 {
+	struct virtio_queue *vq;
 	unsigned int i;
 
-	vdev->queues = calloc(class->nr_queues, sizeof(*vdev->queues));
+	if (!vdev->nr_queues)
+		vdev->nr_queues = class->nr_queues;
+	if (!vdev->queue_size)
+		vdev->queue_size = class->queue_size;
+	vdev->queues = calloc(vdev->nr_queues, sizeof(*vdev->queues));
 	if (!vdev->queues)
 		return -ENOMEM;
 	vdev->class = class;
@@ -127,40 +169,62 @@ int virtio_init(struct virtio_dev *vdev, const struct virtio_class *class,
 	vdev->features |= BIT64(VIRTIO_F_VERSION_1) |
 			  BIT64(VIRTIO_RING_F_INDIRECT_DESC) |
 			  BIT64(VIRTIO_RING_F_EVENT_IDX);
-	for (i = 0; i < class->nr_queues; i++) {
-		vdev->queues[i].vdev = vdev;
-		vdev->queues[i].index = i;
-		vdev->queues[i].doorbell.fd = -1;
+	for (i = 0; i < vdev->nr_queues; i++) {
+		vq = &vdev->queues[i];
+		vq->vdev = vdev;
+		vq->index = (uint16_t)i;
+		vq->loop = vdev->loop;
+		vq->call.fn = queue_on_call;
+		vq->call.opaque = vq;
+		vq->doorbell.fd = -1;
 	}
 	return 0;
 }
 
 void virtio_destroy(struct virtio_dev *vdev)
 {
+	unsigned int i;
+
+	/* The device may have asked for something since it was stopped. */
+	for (i = 0; i < vdev->nr_queues; i++)
+		loop_sync(vdev->queues[i].loop, queue_stop, &vdev->queues[i]);
 	loop_unpost(vdev->loop, &vdev->call);
 	free(vdev->queues);
 }
 
 void virtio_reset(struct virtio_dev *vdev)
 {
+	unsigned int i;
+
+	/* It is stopped: no loop uses a queue or is about to. */
+	for (i = 0; i < vdev->nr_queues; i++)
+		vdev->queues[i].busy = false;
+	vdev->busy = 0;
 	virtio_give_back(vdev);
 }
 
 void virtio_start(struct virtio_dev *vdev)
 {
-	vdev->started = true;
+	unsigned int i;
+
+	__atomic_store_n(&vdev->started, true, __ATOMIC_RELEASE);
 	/* Whatever was asked for while it was stopped. */
-	pthread_mutex_lock(&vdev->dev->lock);
-	if (vdev->kicked || vdev->phase == VIRTIO_RESETTING)
-		virtio_post(vdev, 0);
-	pthread_mutex_unlock(&vdev->dev->lock);
+	for (i = 0; i < vdev->nr_queues; i++)
+		loop_post(vdev->queues[i].loop, &vdev->queues[i].call);
+	loop_post(vdev->loop, &vdev->call);
 }
 
 void virtio_stop(struct virtio_dev *vdev)
 {
-	vdev->started = false;
+	unsigned int i;
+
+	__atomic_store_n(&vdev->started, false, __ATOMIC_RELEASE);
+	for (i = 0; i < vdev->nr_queues; i++)
+		loop_sync(vdev->queues[i].loop, queue_stop, &vdev->queues[i]);
 	loop_unpost(vdev->loop, &vdev->call);
 }
+
+/* ---- what the driver does to registers ------------------------------------- */
 
 uint32_t virtio_features_read(const struct virtio_dev *vdev, uint32_t select)
 {
@@ -191,14 +255,13 @@ static void virtio_set_broken(struct virtio_dev *vdev, const char *why)
 	vdev->transport->signal_config(vdev);
 }
 
-/* [lock] DRIVER_OK: the loop takes the rings. */
+/* [lock] DRIVER_OK: the loops take the rings. */
 static void virtio_go_live(struct virtio_dev *vdev)
 {
 	struct virtio_queue *vq;
-	uint32_t queues = 0;
-	unsigned int i;
+	unsigned int i, busy = 0;
 
-	for (i = 0; i < vdev->class->nr_queues; i++) {
+	for (i = 0; i < vdev->nr_queues; i++) {
 		vq = &vdev->queues[i];
 		if (!vq->enabled)
 			continue;
@@ -208,11 +271,32 @@ static void virtio_go_live(struct virtio_dev *vdev)
 			virtio_set_broken(vdev, vq->ring.fault);
 			return;
 		}
-		queues |= 1U << i;
+		busy++;
 	}
+	__atomic_store_n(&vdev->busy, busy, __ATOMIC_RELEASE);
 	virtio_set_phase(vdev, VIRTIO_LIVE);
-	/* Chains may have been added before. */
-	virtio_post(vdev, queues);
+	for (i = 0; i < vdev->nr_queues; i++) {
+		if (!vdev->queues[i].enabled)
+			continue;
+		__atomic_store_n(&vdev->queues[i].busy, true, __ATOMIC_RELEASE);
+		/* Chains may have been added before. */
+		virtio_serve_later(vdev, i);
+	}
+}
+
+/* [lock] */
+static void virtio_begin_reset(struct virtio_dev *vdev)
+{
+	unsigned int i;
+
+	if (vdev->phase == VIRTIO_SETUP) {
+		virtio_clear(vdev);
+		return;
+	}
+	virtio_set_phase(vdev, VIRTIO_RESETTING);
+	for (i = 0; i < vdev->nr_queues; i++)
+		loop_post(vdev->queues[i].loop, &vdev->queues[i].call);
+	loop_post(vdev->loop, &vdev->call);
 }
 
 void virtio_status_write(struct virtio_dev *vdev, uint8_t status)
@@ -220,12 +304,7 @@ void virtio_status_write(struct virtio_dev *vdev, uint8_t status)
 	uint8_t new = status & ~vdev->status;
 
 	if (!status) {
-		if (vdev->phase == VIRTIO_SETUP) {
-			virtio_clear(vdev);
-		} else {
-			virtio_set_phase(vdev, VIRTIO_RESETTING);
-			virtio_post(vdev, 0);
-		}
+		virtio_begin_reset(vdev);
 		return;
 	}
 
@@ -247,15 +326,15 @@ void virtio_status_write(struct virtio_dev *vdev, uint8_t status)
 
 void virtio_kick(struct virtio_dev *vdev, unsigned int index)
 {
-	if (vdev->phase == VIRTIO_LIVE && index < vdev->class->nr_queues &&
+	if (vdev->phase == VIRTIO_LIVE && index < vdev->nr_queues &&
 	    vdev->queues[index].enabled)
-		virtio_post(vdev, 1U << index);
+		virtio_serve_later(vdev, index);
 }
 
 struct virtio_queue *virtio_queue_setup(struct virtio_dev *vdev,
 					unsigned int index)
 {
-	if (vdev->phase != VIRTIO_SETUP || index >= vdev->class->nr_queues ||
+	if (vdev->phase != VIRTIO_SETUP || index >= vdev->nr_queues ||
 	    vdev->queues[index].enabled)
 		return NULL;
 	return &vdev->queues[index];
@@ -271,11 +350,13 @@ void virtio_break(struct virtio_queue *vq, const char *why)
 	pthread_mutex_unlock(&vdev->dev->lock);
 }
 
+/* ---- what the device does with chains --------------------------------------- */
+
 bool virtio_pop(struct virtio_queue *vq, struct ring_chain *chain)
 {
 	int ret;
 
-	if (!virtio_is_live(vq->vdev) || !vq->enabled)
+	if (!vq->up || !virtio_is_live(vq->vdev))
 		return false;
 	ret = ring_pop(&vq->ring, chain);
 	if (ret < 0)
@@ -289,16 +370,30 @@ void virtio_push(struct virtio_queue *vq, const struct ring_chain *chain,
 	ring_push(&vq->ring, chain, len);
 }
 
+/* Also while it is about to stop: what was in flight comes back then. */
 void virtio_signal(struct virtio_queue *vq)
 {
 	struct virtio_dev *vdev = vq->vdev;
 
-	if (!virtio_is_live(vdev) || !vq->enabled ||
-	    !ring_should_signal(&vq->ring))
-		return;
-	pthread_mutex_lock(&vdev->dev->lock);
-	vdev->transport->signal_queue(vdev, vq);
-	pthread_mutex_unlock(&vdev->dev->lock);
+	if (vq->up && virtio_phase(vdev) == VIRTIO_LIVE &&
+	    ring_should_signal(&vq->ring))
+		vdev->transport->signal_queue(vdev, vq);
+}
+
+void virtio_poll_on(struct virtio_queue *vq)
+{
+	vq->ring.polled = true;
+}
+
+bool virtio_poll_off(struct virtio_queue *vq)
+{
+	vq->ring.polled = false;
+	return vq->up && ring_want_notify(&vq->ring);
+}
+
+bool virtio_pending(const struct virtio_queue *vq)
+{
+	return vq->up && ring_pending(&vq->ring);
 }
 
 void virtio_config_changed(struct virtio_dev *vdev)
