@@ -20,6 +20,7 @@ struct loop {
 	bool running;	  /* thread is set */
 	pthread_t thread; /* who runs it */
 	struct loop_fd *always;
+	struct loop_call *deferred, **deferred_end;
 
 	/* The events being handled, so that loop_fd_del can strike one out. */
 	struct epoll_event batch[LOOP_BATCH];
@@ -73,6 +74,7 @@ int loop_new(struct loop **out, struct error *err)
 		return error_sys(err, ENOMEM, "cannot make an event loop");
 	pthread_mutex_init(&loop->lock, NULL);
 	loop->calls_end = &loop->calls;
+	loop->deferred_end = &loop->deferred;
 
 	loop->epfd = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epfd < 0) {
@@ -286,6 +288,48 @@ void loop_sync(struct loop *loop, loop_fn fn, void *opaque)
 	sem_destroy(&sync.done);
 }
 
+void loop_defer(struct loop *loop, struct loop_call *call)
+{
+	if (call->queued)
+		return;
+	call->queued = true;
+	call->next = NULL;
+	*loop->deferred_end = call;
+	loop->deferred_end = &call->next;
+}
+
+static void deferred_unlink(struct loop *loop, struct loop_call **p)
+{
+	struct loop_call *call = *p;
+
+	*p = call->next;
+	if (!*p)
+		loop->deferred_end = p;
+	call->queued = false;
+}
+
+void loop_undefer(struct loop *loop, struct loop_call *call)
+{
+	struct loop_call **p;
+
+	for (p = &loop->deferred; *p; p = &(*p)->next)
+		if (*p == call) {
+			deferred_unlink(loop, p);
+			break;
+		}
+}
+
+/* They may defer others. */
+static void run_deferred(struct loop *loop)
+{
+	struct loop_call *call;
+
+	while ((call = loop->deferred)) {
+		deferred_unlink(loop, &loop->deferred);
+		call->fn(call->opaque);
+	}
+}
+
 /* As many calls as were queued when it began, so that fds get their turn. */
 static void run_calls(struct loop *loop)
 {
@@ -376,6 +420,7 @@ int loop_run(struct loop *loop)
 	loop->thread = pthread_self();
 	__atomic_store_n(&loop->running, true, __ATOMIC_RELEASE);
 	while (!__atomic_load_n(&loop->stop, __ATOMIC_ACQUIRE)) {
+		run_deferred(loop);
 		n = epoll_pwait2(loop->epfd, loop->batch, LOOP_BATCH,
 				 time_left(loop, &ts), NULL);
 		if (n < 0 && errno != EINTR) {

@@ -73,4 +73,12 @@ void loop_unpost(struct loop *loop, struct loop_call *call);
  */
 void loop_sync(struct loop *loop, loop_fn fn, void *opaque);
 
+/*
+ * From the loop's thread only, and cheap: has @call run before the loop sleeps
+ * again, after what is ready now has been handled.  For what is done once for
+ * many.  A call is either posted or deferred, not both.
+ */
+void loop_defer(struct loop *loop, struct loop_call *call);
+void loop_undefer(struct loop *loop, struct loop_call *call);
+
 #endif

@@ -10,11 +10,12 @@
 static json_t *image_info(const struct blk_status *st)
 {
 	json_t *info = json_pack("{s:o,s:s,s:I}", "filename",
-				 qmp_text(st->config->path), "format", "raw",
-				 "virtual-size", (json_int_t)st->raw->size);
+				 qmp_text(st->config->path), "format",
+				 st->block->format->name, "virtual-size",
+				 (json_int_t)block_size(st->block));
 	struct stat file;
 
-	if (!fstat(st->raw->fd, &file))
+	if (!fstat(st->block->fd, &file))
 		json_object_set_new(info, "actual-size",
 				    json_integer(file.st_blocks * 512));
 	return info;
@@ -25,12 +26,14 @@ static json_t *inserted(const struct device *dev, const struct blk_status *st)
 	return json_pack("{s:o,s:s,s:b,s:s,s:i,s:b,s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:o,"
 			 "s:{s:b,s:b,s:b},s:i}",
 			 "file", qmp_text(st->config->path), "node-name",
-			 dev->id, "ro", st->raw->readonly, "drv", "raw",
-			 "backing_file_depth", 0, "encrypted", 0,
-			 "detect_zeroes", "off", "bps", 0, "bps_rd", 0,
-			 "bps_wr", 0, "iops", 0, "iops_rd", 0, "iops_wr", 0,
-			 "image", image_info(st), "cache", "writeback", 1,
-			 "direct", 0, "no-flush", 0, "write_threshold", 0);
+			 dev->id, "ro", st->block->readonly, "drv",
+			 st->block->format->name, "backing_file_depth", 0,
+			 "encrypted", 0, "detect_zeroes", "off", "bps", 0,
+			 "bps_rd", 0, "bps_wr", 0, "iops", 0, "iops_rd", 0,
+			 "iops_wr", 0, "image", image_info(st), "cache",
+			 "writeback", !st->block->writethrough, "direct",
+			 st->block->direct, "no-flush", 0, "write_threshold",
+			 0);
 }
 
 json_t *cmd_query_block(struct qmp_call *call, json_t *args)
@@ -63,11 +66,11 @@ static json_t *stats(const struct blk_status *st)
 {
 	static const struct {
 		const char *name; /* in "rd_operations" */
-		enum raw_op op;
+		enum block_op op;
 	} kinds[] = {
-		{ "rd", RAW_READ },	  { "wr", RAW_WRITE },
-		{ "wr", RAW_ZERO },	  { "flush", RAW_FLUSH },
-		{ "unmap", RAW_DISCARD },
+		{ "rd", BLOCK_READ },	    { "wr", BLOCK_WRITE },
+		{ "wr", BLOCK_ZERO },	    { "flush", BLOCK_FLUSH },
+		{ "unmap", BLOCK_DISCARD },
 	};
 	json_t *s = json_pack("{s:I,s:i,s:i,s:i,s:b,s:b,s:[]}",
 			      "wr_highest_offset", (json_int_t)st->highest,
@@ -91,7 +94,7 @@ static json_t *stats(const struct blk_status *st)
 			{ "failed_%s_operations", count->failed },
 			{ "invalid_%s_operations", count->invalid },
 			/* Of a flush there are none. */
-			{ kinds[i].op == RAW_FLUSH ? NULL : "%s_bytes",
+			{ kinds[i].op == BLOCK_FLUSH ? NULL : "%s_bytes",
 			  count->bytes },
 		};
 		for (j = 0; j < sizeof(values) / sizeof(values[0]); j++) {

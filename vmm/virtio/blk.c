@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * virtio block device (virtio 1.2, 5.2) over a raw image.
+ * virtio block device (virtio 1.2, 5.2).
  *
- * A request is taken from the ring, checked, and handed to the image with a
- * completion function; nothing here assumes that it completes at once.  All of
- * it runs in the device's loop.
+ * A request is taken from the ring, checked, and handed to the disk's block; it
+ * completes later, in the same loop.  What was taken in one round of the loop
+ * goes out as one batch, and what completes in one round is told by one
+ * interrupt.
+ *
+ * Locks: none.  A queue and its requests are its loop's.  The counters of a
+ * queue are written there and read by the main thread, as they are.
  */
 #include <errno.h>
 #include <linux/virtio_blk.h>
@@ -12,9 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../block/raw.h"
+#include "../block/block.h"
 #include "../config.h"
 #include "../error.h"
+#include "../vm.h"
 #include "pci.h"
 #include "virtio_devices.h"
 
@@ -28,10 +33,11 @@
 #define BLK_ZERO_SECTORS (1U << 16)
 
 struct virtio_blk;
+struct blk_queue;
 
 struct blk_req {
-	struct raw_req raw;
-	struct virtio_blk *blk;
+	struct block_req block;
+	struct blk_queue *queue;
 	struct blk_req *next;
 	uint8_t *status;   /* in guest memory */
 	uint32_t in_len;   /* bytes of data that the driver has room for */
@@ -45,15 +51,25 @@ struct blk_req {
 	struct ring_chain chain;
 };
 
+struct blk_queue {
+	struct virtio_blk *blk;
+	struct virtio_queue *vq;
+	struct aio *aio;
+	struct blk_req *free; /* requests not in use */
+	unsigned int in_flight;
+	struct loop_call signal; /* deferred to the end of a round */
+	struct blk_count counts[BLOCK_NR_OPS];
+	uint64_t highest;
+};
+
 struct virtio_blk {
 	struct virtio_pci vpci;
-	struct raw raw;
+	struct block *block;
+	struct aio *aio;
+	struct blk_queue *queues;
 	struct virtio_blk_config config;
 	char serial[VIRTIO_BLK_ID_BYTES]; /* padded with zeros */
-	struct blk_req *free;		  /* requests not in use */
 	const struct disk_config *disk;
-	struct blk_count counts[RAW_NR_OPS];
-	uint64_t highest;
 	struct log_limit io_log;
 };
 
@@ -62,98 +78,111 @@ static struct virtio_blk *to_blk(struct virtio_dev *vdev)
 	return container_of(vdev, struct virtio_blk, vpci.vdev);
 }
 
-static struct blk_req *blk_req_get(struct virtio_blk *blk)
+static struct blk_req *blk_req_get(struct blk_queue *q)
 {
-	struct blk_req *req = blk->free;
+	struct blk_req *req = q->free;
 
 	if (req)
-		blk->free = req->next;
+		q->free = req->next;
 	else
 		req = malloc(sizeof(*req));
 	if (req)
-		req->blk = blk;
+		req->queue = q;
 	return req;
 }
 
 static void blk_req_put(struct blk_req *req)
 {
-	req->next = req->blk->free;
-	req->blk->free = req;
+	req->next = req->queue->free;
+	req->queue->free = req;
 }
 
 static void blk_finish(struct blk_req *req, uint8_t status)
 {
-	struct virtio_queue *vq = req->blk->vpci.vdev.queues;
+	struct virtio_queue *vq = req->queue->vq;
 	uint32_t put = status == VIRTIO_BLK_S_OK ? req->put : 0;
 
 	*req->status = status;
-	/* The status counts if nothing before it was left out (2.7.8.2). */
 	/* blk_parse has cut it off the buffers. */
 	mem_written(vq->ring.mem, req->status, 1);
+	/* The status counts if nothing before it was left out (2.7.8.2). */
 	virtio_push(vq, &req->chain, put == req->in_len ? put + 1 : put);
+	loop_defer(vq->loop, &req->queue->signal);
 	blk_req_put(req);
+}
+
+/* Added to by one thread, and read by another. */
+static void add(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
 }
 
 static void count(struct blk_req *req, int ret)
 {
-	const struct raw_req *raw = &req->raw;
-	struct blk_count *count = &req->blk->counts[raw->op];
+	const struct block_req *b = &req->block;
+	struct blk_queue *q = req->queue;
+	struct blk_count *count = &q->counts[b->op];
 
 	if (ret) {
-		count->failed++;
+		add(&count->failed, 1);
 		return;
 	}
-	count->ops++;
-	count->bytes += raw->len;
-	count->ns += loop_now() - req->started;
-	if ((raw->op == RAW_WRITE || raw->op == RAW_ZERO) &&
-	    raw->offset + raw->len > req->blk->highest)
-		req->blk->highest = raw->offset + raw->len;
+	add(&count->ops, 1);
+	add(&count->bytes, b->len);
+	add(&count->ns, loop_now() - req->started);
+	if ((b->op == BLOCK_WRITE || b->op == BLOCK_ZERO) &&
+	    b->offset + b->len > q->highest)
+		__atomic_store_n(&q->highest, b->offset + b->len,
+				 __ATOMIC_RELAXED);
 }
 
-static void blk_done(struct raw_req *raw, int ret)
+static void blk_done(struct block_req *block, int ret)
 {
-	struct blk_req *req = container_of(raw, struct blk_req, raw);
+	struct blk_req *req = container_of(block, struct blk_req, block);
+	struct virtio_blk *blk = req->queue->blk;
 
 	count(req, ret);
 	if (ret)
-		log_guest(&req->blk->io_log, req->blk->vpci.pci.dev.id,
+		log_guest(&blk->io_log, blk->vpci.pci.dev.id,
 			  "%s at byte %llu failed: %s",
-			  raw->op == RAW_READ ? "reading" : "writing",
-			  (unsigned long long)raw->offset, strerror(-ret));
+			  block->op == BLOCK_READ ? "reading" : "writing",
+			  (unsigned long long)block->offset, strerror(-ret));
+	req->queue->in_flight--;
 	blk_finish(req, ret ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK);
 }
 
-/* Hands on what lies in the image; anything else is an error (5.2.6.2). */
-static void blk_submit(struct blk_req *req, enum raw_op op, uint64_t sector,
+/* Hands on what lies in the disk; anything else is an error (5.2.6.2). */
+static void blk_submit(struct blk_req *req, enum block_op op, uint64_t sector,
 		       uint64_t len)
 {
-	struct virtio_blk *blk = req->blk;
-	uint64_t sectors = blk->raw.size / RAW_SECTOR;
+	struct blk_queue *q = req->queue;
+	struct virtio_blk *blk = q->blk;
+	uint64_t sectors = block_size(blk->block) / BLOCK_SECTOR;
 
-	if (len % RAW_SECTOR || sector > sectors ||
-	    len / RAW_SECTOR > sectors - sector ||
-	    (op != RAW_READ && op != RAW_FLUSH && blk->raw.readonly)) {
-		blk->counts[op].invalid++;
+	if (len % BLOCK_SECTOR || sector > sectors ||
+	    len / BLOCK_SECTOR > sectors - sector ||
+	    (op != BLOCK_READ && op != BLOCK_FLUSH && blk->block->readonly)) {
+		add(&q->counts[op].invalid, 1);
 		blk_finish(req, VIRTIO_BLK_S_IOERR);
 		return;
 	}
 	req->started = loop_now();
-	req->raw.op = op;
-	req->raw.offset = sector * RAW_SECTOR;
-	req->raw.len = len;
-	req->raw.done = blk_done;
+	req->block.op = op;
+	req->block.offset = sector * BLOCK_SECTOR;
+	req->block.len = len;
+	req->block.done = blk_done;
 	/* A driver that cannot flush gets a write-through disk. */
-	req->raw.sync = !virtio_has(&blk->vpci.vdev, VIRTIO_BLK_F_FLUSH);
-	raw_submit(&blk->raw, &req->raw);
+	req->block.sync = !virtio_has(&blk->vpci.vdev, VIRTIO_BLK_F_FLUSH);
+	q->in_flight++;
+	block_submit(blk->block, q->aio, &req->block);
 }
 
 /* One range, as max_discard_seg and max_write_zeroes_seg say. */
-static void blk_range(struct blk_req *req, enum raw_op op)
+static void blk_range(struct blk_req *req, enum block_op op)
 {
-	struct virtio_dev *vdev = &req->blk->vpci.vdev;
+	struct virtio_dev *vdev = &req->queue->blk->vpci.vdev;
 	struct virtio_blk_discard_write_zeroes range;
-	bool zero = op == RAW_ZERO;
+	bool zero = op == BLOCK_ZERO;
 
 	if (!virtio_has(vdev, zero ? VIRTIO_BLK_F_WRITE_ZEROES :
 				     VIRTIO_BLK_F_DISCARD) ||
@@ -172,14 +201,14 @@ static void blk_range(struct blk_req *req, enum raw_op op)
 		blk_finish(req, VIRTIO_BLK_S_IOERR);
 		return;
 	}
-	req->raw.punch = range.flags & VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
+	req->block.punch = range.flags & VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
 	blk_submit(req, op, range.sector,
-		   (uint64_t)range.num_sectors * RAW_SECTOR);
+		   (uint64_t)range.num_sectors * BLOCK_SECTOR);
 }
 
 static void blk_get_id(struct blk_req *req)
 {
-	const char *serial = req->blk->serial;
+	const char *serial = req->queue->blk->serial;
 
 	req->put = (uint32_t)iov_put(req->in, req->nr_in, serial,
 				     VIRTIO_BLK_ID_BYTES);
@@ -216,27 +245,27 @@ static void blk_handle(struct blk_req *req, const struct virtio_blk_outhdr *hdr)
 {
 	switch (hdr->type) {
 	case VIRTIO_BLK_T_IN:
-		req->raw.iov = req->in;
-		req->raw.nr_iov = req->nr_in;
+		req->block.iov = req->in;
+		req->block.nr_iov = req->nr_in;
 		req->put = req->in_len;
-		blk_submit(req, RAW_READ, hdr->sector, req->in_len);
+		blk_submit(req, BLOCK_READ, hdr->sector, req->in_len);
 		break;
 	case VIRTIO_BLK_T_OUT:
-		req->raw.iov = req->out;
-		req->raw.nr_iov = req->nr_out;
-		blk_submit(req, RAW_WRITE, hdr->sector, req->out_len);
+		req->block.iov = req->out;
+		req->block.nr_iov = req->nr_out;
+		blk_submit(req, BLOCK_WRITE, hdr->sector, req->out_len);
 		break;
 	case VIRTIO_BLK_T_FLUSH:
-		blk_submit(req, RAW_FLUSH, 0, 0);
+		blk_submit(req, BLOCK_FLUSH, 0, 0);
 		break;
 	case VIRTIO_BLK_T_GET_ID:
 		blk_get_id(req);
 		break;
 	case VIRTIO_BLK_T_DISCARD:
-		blk_range(req, RAW_DISCARD);
+		blk_range(req, BLOCK_DISCARD);
 		break;
 	case VIRTIO_BLK_T_WRITE_ZEROES:
-		blk_range(req, RAW_ZERO);
+		blk_range(req, BLOCK_ZERO);
 		break;
 	default:
 		blk_finish(req, VIRTIO_BLK_S_UNSUPP);
@@ -245,31 +274,45 @@ static void blk_handle(struct blk_req *req, const struct virtio_blk_outhdr *hdr)
 
 static bool blk_serve(struct virtio_dev *vdev, unsigned int index)
 {
-	struct virtio_queue *vq = &vdev->queues[index];
-	struct virtio_blk *blk = to_blk(vdev);
+	struct blk_queue *q = &to_blk(vdev)->queues[index];
 	struct virtio_blk_outhdr hdr;
 	struct blk_req *req;
 	unsigned int n;
 
 	for (n = 0; n < VIRTIO_BUDGET; n++) {
-		req = blk_req_get(blk);
+		req = blk_req_get(q);
 		if (!req) {
-			virtio_break(vq, "out of memory");
+			virtio_break(q->vq, "out of memory");
 			break;
 		}
-		if (!virtio_pop(vq, &req->chain)) {
+		if (!virtio_pop(q->vq, &req->chain)) {
 			blk_req_put(req);
 			break;
 		}
 		if (!blk_parse(req, &hdr)) {
 			blk_req_put(req);
-			virtio_break(vq, "request without header or status");
+			virtio_break(q->vq, "request without header or status");
 			break;
 		}
 		blk_handle(req, &hdr);
 	}
-	virtio_signal(vq);
 	return n == VIRTIO_BUDGET;
+}
+
+static void on_signal(void *opaque)
+{
+	struct blk_queue *q = opaque;
+
+	virtio_signal(q->vq);
+}
+
+static void blk_quiesce(struct virtio_dev *vdev, unsigned int index)
+{
+	struct blk_queue *q = &to_blk(vdev)->queues[index];
+
+	while (q->in_flight)
+		aio_wait(q->aio);
+	virtio_signal(q->vq);
 }
 
 static const struct virtio_class blk_virtio_class = {
@@ -278,6 +321,7 @@ static const struct virtio_class blk_virtio_class = {
 	.queue_size = BLK_QUEUE_SIZE,
 	.pci_class = 0x018000, /* mass storage, other */
 	.serve = blk_serve,
+	.quiesce = blk_quiesce,
 };
 
 static void blk_config_init(struct virtio_blk *blk)
@@ -285,20 +329,22 @@ static void blk_config_init(struct virtio_blk *blk)
 	struct virtio_blk_config *c = &blk->config;
 	struct virtio_dev *vdev = &blk->vpci.vdev;
 
-	c->capacity = blk->raw.size / RAW_SECTOR;
+	c->capacity = block_size(blk->block) / BLOCK_SECTOR;
 	c->seg_max = BLK_SEG_MAX;
-	c->blk_size = blk->raw.block_size;
+	c->blk_size = blk->block->block_size;
 	vdev->features = BIT64(VIRTIO_BLK_F_SEG_MAX) |
-			 BIT64(VIRTIO_BLK_F_BLK_SIZE) |
-			 BIT64(VIRTIO_BLK_F_FLUSH);
-	if (blk->raw.readonly) {
+			 BIT64(VIRTIO_BLK_F_BLK_SIZE);
+	if (!blk->block->writethrough)
+		vdev->features |= BIT64(VIRTIO_BLK_F_FLUSH);
+	if (blk->block->readonly) {
 		vdev->features |= BIT64(VIRTIO_BLK_F_RO);
 	} else {
 		vdev->features |= BIT64(VIRTIO_BLK_F_DISCARD) |
 				  BIT64(VIRTIO_BLK_F_WRITE_ZEROES);
 		c->max_discard_sectors = BLK_DISCARD_SECTORS;
 		c->max_discard_seg = 1;
-		c->discard_sector_alignment = blk->raw.block_size / RAW_SECTOR;
+		c->discard_sector_alignment =
+			blk->block->block_size / BLOCK_SECTOR;
 		c->max_write_zeroes_sectors = BLK_ZERO_SECTORS;
 		c->max_write_zeroes_seg = 1;
 		c->write_zeroes_may_unmap = 1;
@@ -309,6 +355,42 @@ static void blk_config_init(struct virtio_blk *blk)
 		offsetof(struct virtio_blk_config, write_zeroes_may_unmap) + 4;
 }
 
+static int blk_queues_make(struct virtio_blk *blk, struct error *err)
+{
+	struct virtio_dev *vdev = &blk->vpci.vdev;
+	struct blk_queue *q;
+	unsigned int i;
+
+	blk->queues = calloc(vdev->nr_queues, sizeof(*blk->queues));
+	if (!blk->queues)
+		return error_sys(err, ENOMEM, "cannot make %s", vdev->dev->id);
+	for (i = 0; i < vdev->nr_queues; i++) {
+		q = &blk->queues[i];
+		q->blk = blk;
+		q->vq = &vdev->queues[i];
+		q->aio = blk->aio;
+		q->signal.fn = on_signal;
+		q->signal.opaque = q;
+	}
+	return 0;
+}
+
+static void blk_queues_free(struct virtio_blk *blk)
+{
+	struct virtio_dev *vdev = &blk->vpci.vdev;
+	struct blk_queue *q;
+	struct blk_req *req;
+
+	for (q = blk->queues; q < blk->queues + vdev->nr_queues; q++) {
+		loop_undefer(q->vq->loop, &q->signal);
+		while ((req = q->free)) {
+			q->free = req->next;
+			free(req);
+		}
+	}
+	free(blk->queues);
+}
+
 static int blk_realize(struct device *dev, const void *config,
 		       struct error *err)
 {
@@ -316,21 +398,35 @@ static int blk_realize(struct device *dev, const void *config,
 		container_of(dev, struct virtio_blk, vpci.pci.dev);
 	const struct disk_config *disk = config;
 	const char *serial = disk->serial ? disk->serial : dev->id;
+	const struct block_options options = {
+		.path = disk->path,
+		.readonly = disk->readonly,
+	};
 	int rc;
 
-	rc = raw_open(&blk->raw, disk->path, disk->readonly, err);
+	rc = block_open(&blk->block, &options, err);
 	if (rc)
 		return rc;
+	rc = aio_open(&blk->aio, dev->vm->loop, blk->block->aio, err);
+	if (rc)
+		goto err_block;
 	blk->disk = disk;
 	memcpy(blk->serial, serial, strnlen(serial, sizeof(blk->serial)));
 	blk_config_init(blk);
 	rc = virtio_pci_init(&blk->vpci, &blk_virtio_class, err);
 	if (rc)
-		goto err_raw;
+		goto err_aio;
+	rc = blk_queues_make(blk, err);
+	if (rc)
+		goto err_virtio;
 	return 0;
 
-err_raw:
-	raw_close(&blk->raw);
+err_virtio:
+	virtio_pci_destroy(&blk->vpci);
+err_aio:
+	aio_close(blk->aio);
+err_block:
+	block_close(blk->block);
 	return rc;
 }
 
@@ -338,27 +434,40 @@ static void blk_unrealize(struct device *dev)
 {
 	struct virtio_blk *blk =
 		container_of(dev, struct virtio_blk, vpci.pci.dev);
-	struct blk_req *req;
 
+	blk_queues_free(blk);
 	virtio_pci_destroy(&blk->vpci);
-	while ((req = blk->free)) {
-		blk->free = req->next;
-		free(req);
-	}
-	raw_close(&blk->raw);
+	aio_close(blk->aio);
+	block_close(blk->block);
+}
+
+static uint64_t get(const uint64_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
 }
 
 void virtio_blk_status(const struct device *dev, struct blk_status *status)
 {
 	const struct virtio_blk *blk =
 		container_of(dev, struct virtio_blk, vpci.pci.dev);
+	const struct blk_queue *q;
+	unsigned int i;
 
 	*status = (struct blk_status){
-		.raw = &blk->raw,
+		.block = blk->block,
 		.config = blk->disk,
-		.counts = blk->counts,
-		.highest = blk->highest,
 	};
+	for (q = blk->queues; q < blk->queues + blk->vpci.vdev.nr_queues; q++) {
+		for (i = 0; i < BLOCK_NR_OPS; i++) {
+			status->counts[i].ops += get(&q->counts[i].ops);
+			status->counts[i].bytes += get(&q->counts[i].bytes);
+			status->counts[i].ns += get(&q->counts[i].ns);
+			status->counts[i].failed += get(&q->counts[i].failed);
+			status->counts[i].invalid += get(&q->counts[i].invalid);
+		}
+		if (get(&q->highest) > status->highest)
+			status->highest = get(&q->highest);
+	}
 }
 
 const struct dev_class virtio_blk_class = {

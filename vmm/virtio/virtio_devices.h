@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../block/raw.h"
+#include "../block/block.h"
 #include "../device.h"
 
 struct chardev;
@@ -18,7 +18,7 @@ extern const struct dev_class virtio_rng_class;
 /* config: struct vcon_config */
 extern const struct dev_class virtio_console_class;
 
-/* What a disk has done of a kind since it was made; the main thread's. */
+/* What a disk has done of a kind since it was made. */
 struct blk_count {
 	uint64_t ops;
 	uint64_t bytes;
@@ -28,10 +28,10 @@ struct blk_count {
 };
 
 struct blk_status {
-	const struct raw *raw;
+	const struct block *block;
 	const struct disk_config *config;
-	const struct blk_count *counts; /* by enum raw_op */
-	uint64_t highest;		/* byte written, and one more */
+	struct blk_count counts[BLOCK_NR_OPS];
+	uint64_t highest; /* byte written, and one more */
 };
 
 void virtio_blk_status(const struct device *dev, struct blk_status *status);
