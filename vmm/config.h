@@ -12,6 +12,8 @@
 #include "memory.h"
 
 #define CONFIG_MAX_DISKS 16
+#define CONFIG_MAX_SCSI 16
+#define CONFIG_MAX_CDROMS 4
 #define CONFIG_MAX_QMP 7
 
 struct disk_config {
@@ -58,6 +60,10 @@ struct config {
 	char *module;		   /* auto (default), on, off */
 	struct disk_config disks[CONFIG_MAX_DISKS];
 	unsigned int nr_disks;
+	struct disk_config scsi[CONFIG_MAX_SCSI];
+	unsigned int nr_scsi;
+	struct disk_config cdroms[CONFIG_MAX_CDROMS]; /* path may be "none" */
+	unsigned int nr_cdroms;
 	struct rng_config rng;
 	struct vcon_config vcon;
 	enum on_crash on_crash;

@@ -74,6 +74,25 @@ static const struct opt disk_options[] = {
 	{ 0 }
 };
 
+static const struct opt cdrom_options[] = {
+	{ .name = "path",
+	  .kind = OPT_STRING,
+	  .metavar = "FILE|none",
+	  .min = 1,
+	  .required = true,
+	  .offset = offsetof(struct disk_config, path),
+	  .help = "ISO image, or none: an empty drive" },
+	{ .name = "serial",
+	  .kind = OPT_STRING,
+	  .metavar = "TEXT",
+	  .min = 1,
+	  .max = 20,
+	  .printable = true,
+	  .offset = offsetof(struct disk_config, serial),
+	  .help = "serial number, up to 20 characters" },
+	{ 0 }
+};
+
 static const struct opt gdb_options[] = {
 	{ .name = "listen",
 	  .kind = OPT_STRING,
@@ -178,6 +197,22 @@ const struct opt vm_options[] = {
 	  .count = offsetof(struct config, nr_disks),
 	  .limit = CONFIG_MAX_DISKS,
 	  .help = "virtio disk; may be repeated" },
+	{ .name = "scsi",
+	  .kind = OPT_GROUP,
+	  .sub = disk_options,
+	  CFG(scsi),
+	  .stride = sizeof(struct disk_config),
+	  .count = offsetof(struct config, nr_scsi),
+	  .limit = CONFIG_MAX_SCSI,
+	  .help = "SCSI disk at a virtio controller; may be repeated" },
+	{ .name = "cdrom",
+	  .kind = OPT_GROUP,
+	  .sub = cdrom_options,
+	  CFG(cdroms),
+	  .stride = sizeof(struct disk_config),
+	  .count = offsetof(struct config, nr_cdroms),
+	  .limit = CONFIG_MAX_CDROMS,
+	  .help = "CD-ROM drive at it; may be repeated" },
 	{ .name = "rng",
 	  .kind = OPT_GROUP,
 	  .sub = rng_options,

@@ -339,6 +339,13 @@ void vm_power_button(struct vm *vm)
 	notify(vm, VM_EVENT_POWERDOWN, VM_BY_USER);
 }
 
+void vm_tray_moved(struct vm *vm, const char *drive, bool open)
+{
+	vm->tray.drive = drive;
+	vm->tray.open = open;
+	notify(vm, VM_EVENT_TRAY, VM_BY_GUEST);
+}
+
 void vm_pause(struct vm *vm)
 {
 	if (vm->state != VM_RUNNING)

@@ -64,6 +64,7 @@ enum vm_event {
 	VM_EVENT_RESET,
 	VM_EVENT_POWERDOWN, /* the power button was pressed */
 	VM_EVENT_CRASH, /* why is in vm.crash; what --on-crash says follows */
+	VM_EVENT_TRAY,	   /* see vm.tray */
 	VM_EVENT_SHUTDOWN, /* ended */
 };
 
@@ -109,6 +110,10 @@ struct vm {
 	bool crashed; /* PAUSED until a reset: nothing else helps */
 	enum vm_request ended;
 	struct vm_listener *listeners;
+	struct {
+		const char *drive; /* whose tray was moved last */
+		bool open;
+	} tray;
 };
 
 /* All or nothing; @vm is all zeros, @cfg must outlive it. */
@@ -133,6 +138,7 @@ void vm_power_button(struct vm *vm); /* of ACPI */
 /* Do nothing if it is so already; what has crashed does not resume. */
 void vm_pause(struct vm *vm);
 void vm_resume(struct vm *vm);
+void vm_tray_moved(struct vm *vm, const char *drive, bool open);
 void vm_listen(struct vm *vm, struct vm_listener *listener);
 void vm_unlisten(struct vm *vm, struct vm_listener *listener);
 

@@ -89,6 +89,13 @@ void control_on_vm(void *opaque, enum vm_event event, enum vm_cause cause)
 		     json_pack("{s:s}", "action",
 			       panic_action(control->vm->cfg->on_crash)));
 		break;
+	case VM_EVENT_TRAY:
+		tell(control, "DEVICE_TRAY_MOVED",
+		     json_pack("{s:s,s:s,s:b}", "device",
+			       control->vm->tray.drive, "id",
+			       control->vm->tray.drive, "tray-open",
+			       control->vm->tray.open));
+		break;
 	case VM_EVENT_SHUTDOWN:
 		tell(control, "SHUTDOWN",
 		     because(cause, shutdown_reason(control->vm, cause)));

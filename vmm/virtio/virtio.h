@@ -95,6 +95,12 @@ struct virtio_class {
 	 * more.  May be NULL.
 	 */
 	void (*reset)(struct virtio_dev *vdev);
+	/*
+	 * [lock] The driver writes to the configuration, of which @off may be
+	 * anything.  May be NULL.
+	 */
+	void (*config_write)(struct virtio_dev *vdev, uint64_t off,
+			     unsigned int size, uint64_t val);
 };
 
 struct virtio_transport {

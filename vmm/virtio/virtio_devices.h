@@ -10,9 +10,12 @@
 #include "../device.h"
 
 struct chardev;
+struct disk_config;
 
 /* config: struct disk_config */
 extern const struct dev_class virtio_blk_class;
+/* config: struct config, of which the SCSI disks and drives are its targets */
+extern const struct dev_class virtio_scsi_class;
 /* config: struct rng_config */
 extern const struct dev_class virtio_rng_class;
 /* config: struct vcon_config */
@@ -35,6 +38,37 @@ struct blk_status {
 };
 
 void virtio_blk_status(const struct device *dev, struct blk_status *status);
+
+#define SCSI_TARGET_ID_MAX 24
+
+struct scsi_status_of {
+	const char *id; /* "scsi0-hd0", "scsi0-cd1" */
+	bool cdrom;
+	bool locked;
+	bool tray_open;
+	struct blk_status blk; /* block is NULL if there is no medium */
+};
+
+/*
+ * Targets of a SCSI controller, by number, which must be one for which
+ * virtio_scsi_status has been true; that is false for other numbers.  All of
+ * them in the main thread.
+ */
+#define SCSI_TARGETS 32
+bool virtio_scsi_status(const struct device *dev, unsigned int number,
+			struct scsi_status_of *status);
+/* A disk more: its number, or -errno. */
+int virtio_scsi_attach(struct device *dev, const struct disk_config *config,
+		       struct error *err);
+void virtio_scsi_detach(struct device *dev, unsigned int number);
+/* Its block was resized. */
+void virtio_scsi_resized(struct device *dev, unsigned int number);
+/* Of a drive; -EBUSY if the guest has locked it and was asked. */
+int virtio_scsi_eject(struct device *dev, unsigned int number, bool force,
+		      struct error *err);
+int virtio_scsi_insert(struct device *dev, unsigned int number,
+		       const struct block_options *options, bool force,
+		       struct error *err);
 const struct chardev *virtio_console_chardev(const struct device *dev);
 
 #endif
