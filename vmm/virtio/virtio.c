@@ -198,8 +198,9 @@ void virtio_reset(struct virtio_dev *vdev)
 
 	/* It is stopped: no loop uses a queue or is about to. */
 	for (i = 0; i < vdev->nr_queues; i++)
-		vdev->queues[i].busy = false;
-	vdev->busy = 0;
+		__atomic_store_n(&vdev->queues[i].busy, false,
+				 __ATOMIC_RELAXED);
+	__atomic_store_n(&vdev->busy, 0, __ATOMIC_RELAXED);
 	virtio_give_back(vdev);
 }
 
