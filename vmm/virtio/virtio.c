@@ -266,6 +266,7 @@ static void virtio_go_live(struct virtio_dev *vdev)
 		vq = &vdev->queues[i];
 		if (!vq->enabled)
 			continue;
+		vq->at.packed = virtio_has(vdev, VIRTIO_F_RING_PACKED);
 		vq->at.indirect = virtio_has(vdev, VIRTIO_RING_F_INDIRECT_DESC);
 		vq->at.event_idx = virtio_has(vdev, VIRTIO_RING_F_EVENT_IDX);
 		if (ring_start(&vq->ring, &vdev->dev->vm->mem, &vq->at)) {
