@@ -31,9 +31,17 @@ WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
 VMM_CFLAGS := -std=gnu11 -pthread -D_GNU_SOURCE -DVIREO_VERSION='"$(VERSION)"' \
             -fstack-protector-strong -fno-strict-aliasing \
             $(WARN) -Iuapi -Ivmm $(CFLAGS)
-VMM_LIBS := -ljansson -laio
+VMM_LIBS := -ljansson -l:libaio.a
 
 VMM_SRC  := $(sort $(wildcard vmm/*.c vmm/*/*.c))
+# Optional: URING= builds without.
+URING    ?= $(shell pkg-config --exists liburing 2>/dev/null && echo 1)
+ifneq ($(URING),)
+VMM_CFLAGS += -DHAVE_LIBURING
+VMM_LIBS += -l:liburing.a
+else
+VMM_SRC  := $(filter-out vmm/block/aio_uring.c,$(VMM_SRC))
+endif
 VMM_OBJ  := $(VMM_SRC:%.c=$(B)/obj/%.o)
 
 .PHONY: all vmm module tools run check bench lint install uninstall clean help \

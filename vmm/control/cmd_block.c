@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Disks. */
+#include <errno.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "../config.h"
@@ -56,7 +58,10 @@ json_t *cmd_query_block(struct qmp_call *call, json_t *args)
 						"type", "unknown", "removable",
 						0, "locked", 0, "inserted",
 						inserted(dev, &st), "io-status",
-						"ok"));
+						st.failed == ENOSPC ?
+							"nospace" :
+						st.failed ? "failed" :
+							    "ok"));
 	}
 	return list;
 }
@@ -136,4 +141,42 @@ json_t *cmd_query_blockstats(struct qmp_call *call, json_t *args)
 		json_array_append_new(list, entry);
 	}
 	return list;
+}
+
+/* By the name of the device or of its node, which are the same. */
+static struct device *find_disk(struct qmp_call *call, json_t *args)
+{
+	const char *name = json_string_value(json_object_get(args, "device"));
+	struct device *dev;
+
+	if (!name)
+		name = json_string_value(json_object_get(args, "node-name"));
+	if (!name) {
+		qmp_fail(call, "GenericError",
+			 "Either 'device' or 'node-name' is needed");
+		return NULL;
+	}
+	for (dev = call->control->vm->devices; dev; dev = dev->next)
+		if (dev->class == &virtio_blk_class && !strcmp(dev->id, name))
+			return dev;
+	qmp_fail(call, "GenericError",
+		 "Cannot find device='%.64s' nor node-name='%.64s'", name,
+		 name);
+	return NULL;
+}
+
+json_t *cmd_block_resize(struct qmp_call *call, json_t *args)
+{
+	struct device *dev = find_disk(call, args);
+	json_int_t size = json_integer_value(json_object_get(args, "size"));
+	struct error err = { "" };
+
+	if (!dev)
+		return NULL;
+	if (size < 0)
+		return qmp_fail(call, "GenericError",
+				"Parameter 'size' expects a size");
+	if (virtio_blk_resize(dev, (uint64_t)size, &err))
+		return qmp_fail(call, "GenericError", "%s", err.text);
+	return json_object();
 }

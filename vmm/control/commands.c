@@ -45,6 +45,8 @@ const struct qmp_command qmp_commands[] = {
 	COMMAND("query-block", cmd_query_block, NULL, "[BlockInfo]"),
 	COMMAND("query-blockstats", cmd_query_blockstats, "query-nodes?:bool",
 		"[BlockStats]"),
+	COMMAND("block_resize", cmd_block_resize,
+		"device?:str node-name?:str size:int", NULL),
 	COMMAND("query-chardev", cmd_query_chardev, NULL, "[ChardevInfo]"),
 	COMMAND("query-pci", cmd_query_pci, NULL, "[PciInfo]"),
 	COMMAND("qom-list", cmd_qom_list, "path:str", "[ObjectPropertyInfo]"),

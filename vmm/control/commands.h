@@ -30,6 +30,7 @@ COMMAND(cmd_quit);
 /* cmd_block.c */
 COMMAND(cmd_query_block);
 COMMAND(cmd_query_blockstats);
+COMMAND(cmd_block_resize);
 
 /* cmd_pci.c */
 COMMAND(cmd_query_pci);

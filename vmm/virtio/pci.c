@@ -134,10 +134,14 @@ static void vpci_signal(struct virtio_pci *vpci, uint16_t vector, uint8_t isr)
 	pci_intx_set(&vpci->pci, true);
 }
 
+/* Without the lock if the accelerator sends the message. */
 static void vpci_signal_queue(struct virtio_dev *vdev, struct virtio_queue *vq)
 {
 	struct virtio_pci *vpci = to_vpci(vdev);
+	uint16_t vector = __atomic_load_n(&vq->vector, __ATOMIC_RELAXED);
 
+	if (pci_msix_enabled(&vpci->pci) && pci_msix_signal(&vpci->pci, vector))
+		return;
 	pthread_mutex_lock(&vdev->dev->lock);
 	vpci_signal(vpci, vq->vector, ISR_QUEUE);
 	pthread_mutex_unlock(&vdev->dev->lock);

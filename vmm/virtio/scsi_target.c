@@ -55,7 +55,10 @@ static int open_block(struct block **block, const struct disk_config *config,
 {
 	const struct block_options options = {
 		.path = config->path,
+		.format = config->format,
 		.readonly = config->readonly || cdrom,
+		.cache = config->cache,
+		.aio = config->aio,
 	};
 
 	*block = NULL;

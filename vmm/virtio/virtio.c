@@ -198,8 +198,9 @@ void virtio_reset(struct virtio_dev *vdev)
 
 	/* It is stopped: no loop uses a queue or is about to. */
 	for (i = 0; i < vdev->nr_queues; i++)
-		vdev->queues[i].busy = false;
-	vdev->busy = 0;
+		__atomic_store_n(&vdev->queues[i].busy, false,
+				 __ATOMIC_RELAXED);
+	__atomic_store_n(&vdev->busy, 0, __ATOMIC_RELAXED);
 	virtio_give_back(vdev);
 }
 
@@ -265,6 +266,7 @@ static void virtio_go_live(struct virtio_dev *vdev)
 		vq = &vdev->queues[i];
 		if (!vq->enabled)
 			continue;
+		vq->at.packed = virtio_has(vdev, VIRTIO_F_RING_PACKED);
 		vq->at.indirect = virtio_has(vdev, VIRTIO_RING_F_INDIRECT_DESC);
 		vq->at.event_idx = virtio_has(vdev, VIRTIO_RING_F_EVENT_IDX);
 		if (ring_start(&vq->ring, &vdev->dev->vm->mem, &vq->at)) {

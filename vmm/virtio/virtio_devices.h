@@ -35,7 +35,11 @@ struct blk_status {
 	const struct disk_config *config;
 	struct blk_count counts[BLOCK_NR_OPS];
 	uint64_t highest; /* byte written, and one more */
+	int failed;	  /* an errno, if something did since the last start */
 };
+
+/* The main thread; as block_resize.  The guest is told. */
+int virtio_blk_resize(struct device *dev, uint64_t size, struct error *err);
 
 void virtio_blk_status(const struct device *dev, struct blk_status *status);
 
