@@ -55,10 +55,6 @@ static void disk_move(struct memory_disk *d, struct block_req *req)
 
 static void disk_carry_out(struct memory_disk *d, struct block_req *req)
 {
-	if (req->len % BLOCK_SECTOR || req->offset % BLOCK_SECTOR ||
-	    req->offset > d->block.size ||
-	    req->len > d->block.size - req->offset)
-		abort(); /* what the block layer is not to be asked */
 	d->ops[req->op]++;
 	d->syncs += req->sync;
 	d->punches += req->punch;
@@ -79,6 +75,10 @@ static void disk_submit(struct block *block, struct aio *aio,
 	struct memory_disk *d = memory_disk(block);
 
 	(void)aio;
+	if (req->len % BLOCK_SECTOR || req->offset % BLOCK_SECTOR ||
+	    req->offset > d->block.size ||
+	    req->len > d->block.size - req->offset)
+		abort(); /* what the block layer is not to be asked */
 	if (!d->later) {
 		disk_carry_out(d, req);
 		return;

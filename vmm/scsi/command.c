@@ -240,6 +240,13 @@ void scsi_block(struct scsi_cmd *cmd, enum block_op op, uint64_t len,
 		const struct iovec *iov, unsigned int nr_iov,
 		void (*step)(struct scsi_cmd *cmd))
 {
+	uint64_t size = block_size(cmd->medium->block);
+
+	/* The disk may have become smaller since the last step. */
+	if (len && (cmd->offset > size || len > size - cmd->offset)) {
+		scsi_check(cmd, SENSE_LBA_OUT_OF_RANGE);
+		return;
+	}
 	cmd->req.op = op;
 	cmd->req.offset = len ? cmd->offset : 0;
 	cmd->req.len = len;
@@ -547,6 +554,9 @@ void scsi_submit(struct scsi_cmd *cmd)
 	cmd->inside = false;
 	cmd->returned = false;
 	cmd->buf = NULL;
+	cmd->buf_len = 0;
+	cmd->offset = 0;
+	cmd->left = 0;
 	cmd->req.sync = false;
 	cmd->req.punch = false;
 	start(cmd);

@@ -291,7 +291,6 @@ static void unmap_next(struct scsi_cmd *cmd)
 
 	for (; at < cmd->buf_len; at += UNMAP_DESCRIPTOR)
 		if (get32(cmd->buf + at + 8)) {
-			/* The disk may have become smaller meanwhile. */
 			if (!set_unmap_range(cmd, at))
 				return;
 			cmd->chunk.iov_len = at + UNMAP_DESCRIPTOR;
