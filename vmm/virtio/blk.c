@@ -218,6 +218,7 @@ static bool blk_parse(struct blk_req *req, struct virtio_blk_outhdr *hdr)
 	req->status = (uint8_t *)last->iov_base + last->iov_len - 1;
 	iov_trim_back(req->in, &req->nr_in, 1);
 	req->put = 0;
+	req->block.punch = false;
 	return true;
 }
 
