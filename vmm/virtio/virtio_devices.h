@@ -10,6 +10,7 @@
 #include "../device.h"
 
 struct chardev;
+struct throttle;
 
 /* config: struct disk_config */
 extern const struct dev_class virtio_blk_class;
@@ -35,6 +36,8 @@ struct blk_status {
 	int failed;	  /* an errno, if something did since the last start */
 };
 
+/* Its limits. */
+struct throttle *virtio_blk_throttle(struct device *dev);
 /* The main thread; as block_resize.  The guest is told. */
 int virtio_blk_resize(struct device *dev, uint64_t size, struct error *err);
 
