@@ -159,6 +159,7 @@ include tests/payload/build.mk
 include tests/kselftest/build.mk
 include tests/fuzz/build.mk
 include tests/bench/build.mk
+include tests/libfuzz/build.mk
 
 setup:
 	@tools/setup
@@ -166,7 +167,7 @@ setup:
 guest: setup
 	@tools/mkguest all
 
-tests: $(UNIT) payload kselftest fuzz checked
+tests: $(UNIT) payload kselftest fuzz checked $(if $(shell command -v clang),libfuzz)
 
 # The VMM with ASan and UBSan, build/asan/vireo, for tests of hostile clients.
 checked:
@@ -249,7 +250,7 @@ uninstall:
 # What was fetched or takes long to make (build/kernels, build/guest) stays;
 # rm -rf build removes that, too.
 clean:
-	rm -rf $(B)/obj $(B)/asan $(B)/tests $(B)/module $(B)/lint-* \
+	rm -rf $(B)/obj $(B)/asan $(B)/libfuzz $(B)/tests $(B)/module $(B)/lint-* \
 		$(B)/vireo $(B)/vireo-stat $(B)/vireo.ko $(B)/libvmm.a \
 		$(B)/schema-checked $(B)/lab-out
 

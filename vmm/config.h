@@ -52,6 +52,11 @@ struct vcon_config {
 	char *target; /* as console; NULL: no virtio console */
 };
 
+/* Of all virtio devices. */
+struct virtio_config {
+	bool packed; /* packed rings are offered */
+};
+
 struct qmp_config {
 	char *target; /* unix:PATH, fd:N, stdio */
 	bool server;  /* listen at PATH, or connect to it */
@@ -83,6 +88,7 @@ struct config {
 	unsigned int nr_disks;
 	struct rng_config rng;
 	struct vcon_config vcon;
+	struct virtio_config virtio;
 	enum on_crash on_crash;
 	struct gdb_config gdb;
 	bool paused;

@@ -207,6 +207,15 @@ static const struct opt rng_options[] = {
 	{ 0 }
 };
 
+static const struct opt virtio_options[] = {
+	{ .name = "packed",
+	  .kind = OPT_BOOL,
+	  .def = "off",
+	  .offset = offsetof(struct virtio_config, packed),
+	  .help = "offer packed rings" },
+	{ 0 }
+};
+
 static const struct opt qmp_options[] = {
 	{ .name = "target",
 	  .kind = OPT_STRING,
@@ -295,6 +304,11 @@ const struct opt vm_options[] = {
 	  .words = TARGETS,
 	  CFG(vcon.target),
 	  .help = "virtio console hvc0" },
+	{ .name = "virtio",
+	  .kind = OPT_GROUP,
+	  .sub = virtio_options,
+	  CFG(virtio),
+	  .help = "what all virtio devices have in common" },
 
 	{ .section = "Control",
 	  .name = "control",

@@ -16,6 +16,7 @@ struct echo {
 	uint32_t config[3];
 	unsigned int served;
 	unsigned int resets;
+	unsigned int queue_resets[BOTH_QUEUES];
 	struct ring_chain chains[BOTH_QUEUES];
 };
 
@@ -47,6 +48,11 @@ static void echo_reset(struct virtio_dev *vdev)
 	container_of(vdev, struct echo, vpci.vdev)->resets++;
 }
 
+static void echo_reset_queue(struct virtio_dev *vdev, unsigned int index)
+{
+	container_of(vdev, struct echo, vpci.vdev)->queue_resets[index]++;
+}
+
 static const struct virtio_class echo_virtio_class = {
 	.id = 42,
 	.nr_queues = BOTH_QUEUES,
@@ -54,6 +60,7 @@ static const struct virtio_class echo_virtio_class = {
 	.pci_class = 0x00ff00,
 	.serve = echo_serve,
 	.reset = echo_reset,
+	.reset_queue = echo_reset_queue,
 };
 
 static int echo_realize(struct device *dev, const void *config,
@@ -146,7 +153,8 @@ static void test_features(void **state)
 	offered |= rig_read(rig, VIRTIO_PCI_COMMON_DF, 4);
 	assert_int_equal(offered, RIG_FEATURES | TEST_FEATURE |
 					  1ULL << VIRTIO_RING_F_INDIRECT_DESC |
-					  1ULL << VIRTIO_RING_F_EVENT_IDX);
+					  1ULL << VIRTIO_RING_F_EVENT_IDX |
+					  1ULL << 40 /* RING_RESET */);
 	rig_write(rig, VIRTIO_PCI_COMMON_DFSELECT, 4, 2);
 	assert_int_equal(rig_read(rig, VIRTIO_PCI_COMMON_DF, 4), 0);
 
@@ -475,6 +483,79 @@ static void test_config_change(void **state)
 	assert_int_equal(rig_read(rig, VIRTIO_PCI_DEVICE, 4), 5);
 	assert_int_equal(rig_read(rig, VIRTIO_PCI_COMMON_CFGGENERATION, 1),
 			 generation + 1);
+}
+
+#define RING_RESET (1ULL << 40)
+#define Q_RESET 58
+
+static void test_queue_reset(void **state)
+{
+	struct rig *rig = *state;
+	struct echo *echo = echo_of(rig);
+	unsigned int resets;
+
+	/* Not negotiated: there is no such register. */
+	rig_drive(rig, 0);
+	rig_write(rig, VIRTIO_PCI_COMMON_Q_SELECT, 2, 1);
+	rig_write(rig, Q_RESET, 2, 1);
+	rig_run(rig);
+	assert_int_equal(rig_read(rig, VIRTIO_PCI_COMMON_Q_ENABLE, 2), 1);
+
+	rig_drive(rig, RING_RESET);
+	resets = echo->resets;
+	rig_add(rig, 0, &one, 1);
+	rig_add(rig, 1, &one, 1);
+	rig_write(rig, VIRTIO_PCI_COMMON_Q_SELECT, 2, 1);
+	rig_write(rig, Q_RESET, 2, 1);
+	assert_int_equal(rig_read(rig, Q_RESET, 2), 1);
+	/* Nothing can be set up until its loop has let go of it. */
+	rig_write(rig, VIRTIO_PCI_COMMON_Q_DESCLO, 4, 0x5000);
+	rig_run(rig);
+	assert_int_equal(rig_read(rig, Q_RESET, 2), 0);
+	assert_int_equal(rig_read(rig, VIRTIO_PCI_COMMON_Q_ENABLE, 2), 0);
+	assert_int_equal(rig_read(rig, VIRTIO_PCI_COMMON_Q_DESCLO, 4), 0);
+	assert_int_equal(rig_bells(rig), 1);
+	assert_int_equal(echo->queue_resets[1], 1);
+	assert_int_equal(echo->queue_resets[0], 0);
+	assert_int_equal(echo->resets, resets);
+	rig_write(rig, VIRTIO_PCI_NOTIFY + 4, 2, 1);
+	rig_run(rig);
+	assert_int_equal(rig_used(rig, 1, NULL), 0);
+
+	/* The other one works on, and this one when it is enabled again. */
+	rig_kick(rig, 0);
+	assert_int_equal(rig_used(rig, 0, NULL), 1);
+	rig_queue(rig, 1);
+	rig_run(rig);
+	assert_int_equal(rig_bells(rig), 2);
+	rig_add(rig, 1, &one, 1);
+	rig_kick(rig, 1);
+	assert_int_equal(rig_used(rig, 1, NULL), 1);
+	assert_false(rig_status(rig) & NEEDS_RESET);
+
+	/* A reset of all while one is on its way. */
+	rig_write(rig, Q_RESET, 2, 1);
+	rig_set_status(rig, 0);
+	rig_run(rig);
+	assert_int_equal(rig_status(rig), 0);
+	rig_drive(rig, RING_RESET);
+	rig_add(rig, 1, &one, 1);
+	rig_kick(rig, 1);
+	assert_int_equal(rig_used(rig, 1, NULL), 1);
+
+	/* Enabled again where no ring can be. */
+	rig_write(rig, VIRTIO_PCI_COMMON_Q_SELECT, 2, 1);
+	rig_write(rig, Q_RESET, 2, 1);
+	rig_run(rig);
+	rig_write(rig, VIRTIO_PCI_COMMON_Q_DESCHI, 4, 0xffffffff);
+	rig_write(rig, VIRTIO_PCI_COMMON_Q_ENABLE, 2, 1);
+	assert_true(rig_status(rig) & NEEDS_RESET);
+	/* Before DRIVER_OK there is nothing to wait for. */
+	rig_negotiate(rig, RIG_FEATURES | RING_RESET);
+	rig_queue(rig, 1);
+	rig_write(rig, Q_RESET, 2, 1);
+	assert_int_equal(rig_read(rig, Q_RESET, 2), 0);
+	assert_int_equal(rig_read(rig, VIRTIO_PCI_COMMON_Q_ENABLE, 2), 0);
 }
 
 /* The window through configuration space. */
@@ -835,6 +916,7 @@ int main(void)
 		TEST(test_stop),
 		TEST(test_broken),
 		TEST(test_bad_start),
+		TEST(test_queue_reset),
 		TEST(test_config_change),
 		TEST(test_cfg_window),
 		TEST(test_threads),

@@ -22,9 +22,11 @@
 
 /*
  * The common configuration with fields that <linux/virtio_pci.h> may not know
- * yet, of features that are not offered: they read as 0 (4.1.4.3).
+ * yet: queue_notify_data, of a feature that is not offered and so 0, and
+ * queue_reset (4.1.4.3).
  */
 #define COMMON_LEN 64
+#define COMMON_Q_RESET 58
 
 static struct virtio_pci *to_vpci(struct virtio_dev *vdev)
 {
@@ -59,6 +61,7 @@ static void show_common(struct virtio_pci *vpci)
 	union {
 		struct virtio_pci_common_cfg c;
 		uint64_t words[COMMON_LEN / 8];
+		uint16_t halves[COMMON_LEN / 2];
 	} image = {
 		.words = { 0 },
 	};
@@ -77,8 +80,11 @@ static void show_common(struct virtio_pci *vpci)
 	c->config_generation = vdev->config_generation;
 	c->queue_select = vpci->queue_select;
 	/* Else zeros: a size of 0 says that there is no such queue. */
-	if (vpci->queue_select < vdev->nr_queues)
+	if (vpci->queue_select < vdev->nr_queues) {
 		show_queue(c, &vdev->queues[vpci->queue_select]);
+		image.halves[COMMON_Q_RESET / 2] =
+			vdev->queues[vpci->queue_select].resetting;
+	}
 
 	for (i = 0; i < COMMON_LEN / 8; i++)
 		fast_shadow64(&vpci->fast, SHADOW_COMMON + 8 * i,
@@ -250,6 +256,21 @@ static void vpci_bar_mapped(struct pci_dev *pci, unsigned int nr, bool mapped)
 	pthread_mutex_unlock(&pci->dev.lock);
 }
 
+static void queue_regs_reset(struct virtio_pci *vpci, struct virtio_queue *vq)
+{
+	doorbell_set(vpci, vq, false);
+	vq->doorbell_ready = false;
+	__atomic_store_n(&vq->vector, VIRTIO_NO_VECTOR, __ATOMIC_RELAXED);
+}
+
+static void vpci_reset_queue(struct virtio_queue *vq)
+{
+	struct virtio_pci *vpci = to_vpci(vq->vdev);
+
+	queue_regs_reset(vpci, vq);
+	show_common(vpci);
+}
+
 static void vpci_reset_regs(struct virtio_dev *vdev)
 {
 	struct virtio_pci *vpci = to_vpci(vdev);
@@ -259,12 +280,8 @@ static void vpci_reset_regs(struct virtio_dev *vdev)
 	vpci->driver_select = 0;
 	vpci->queue_select = 0;
 	vpci->config_vector = VIRTIO_NO_VECTOR;
-	doorbells_set(vpci, false);
-	for (i = 0; i < vdev->nr_queues; i++) {
-		__atomic_store_n(&vdev->queues[i].vector, VIRTIO_NO_VECTOR,
-				 __ATOMIC_RELAXED);
-		vdev->queues[i].doorbell_ready = false;
-	}
+	for (i = 0; i < vdev->nr_queues; i++)
+		queue_regs_reset(vpci, &vdev->queues[i]);
 	isr_read(vpci);
 	vpci_show(vdev);
 }
@@ -274,6 +291,7 @@ static const struct virtio_transport vpci_transport = {
 	.signal_config = vpci_signal_config,
 	.show = vpci_show,
 	.reset = vpci_reset_regs,
+	.reset_queue = vpci_reset_queue,
 	.listen = vpci_listen,
 	.unlisten = vpci_unlisten,
 };
@@ -312,6 +330,11 @@ static void queue_write(struct virtio_pci *vpci, uint64_t off,
 					 __ATOMIC_RELAXED);
 		return;
 	}
+	if (off == COMMON_Q_RESET) {
+		if ((uint16_t)val == 1)
+			virtio_queue_reset(vdev, vpci->queue_select);
+		return;
+	}
 	vq = virtio_queue_setup(vdev, vpci->queue_select);
 	if (!vq)
 		return;
@@ -321,7 +344,8 @@ static void queue_write(struct virtio_pci *vpci, uint64_t off,
 			vq->at.num = (uint16_t)val;
 		break;
 	case VIRTIO_PCI_COMMON_Q_ENABLE:
-		vq->enabled = (uint16_t)val == 1;
+		if ((uint16_t)val == 1)
+			virtio_queue_enable(vq);
 		break;
 	case VIRTIO_PCI_COMMON_Q_DESCLO:
 	case VIRTIO_PCI_COMMON_Q_DESCHI:
