@@ -31,6 +31,7 @@ COMMAND(cmd_quit);
 COMMAND(cmd_query_block);
 COMMAND(cmd_query_blockstats);
 COMMAND(cmd_block_resize);
+COMMAND(cmd_block_set_io_throttle);
 
 /* cmd_pci.c */
 COMMAND(cmd_query_pci);
