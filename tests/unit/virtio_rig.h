@@ -62,8 +62,8 @@ struct rig {
 	bool no_bells; /* ioeventfd fails */
 	struct rig_route routes[8];
 	bool no_routes; /* msi_route fails */
-	uint16_t next_desc[2];
-	uint16_t used_seen[2];
+	uint16_t next_desc[4];
+	uint16_t used_seen[4];
 };
 
 /* A buffer that a driver gives: @write if it is for the device to fill. */
@@ -404,7 +404,7 @@ static inline void rig_drive(struct rig *rig, uint64_t features)
 {
 	struct virtio_pci *vpci =
 		container_of(rig->pci, struct virtio_pci, pci);
-	unsigned int i, n = vpci->vdev.class->nr_queues;
+	unsigned int i, n = vpci->vdev.nr_queues;
 
 	rig_msix_on(rig);
 	rig_negotiate(rig, features | RIG_FEATURES);
