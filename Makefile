@@ -158,6 +158,7 @@ endif
 include tests/payload/build.mk
 include tests/kselftest/build.mk
 include tests/fuzz/build.mk
+include tests/bench/build.mk
 include tests/libfuzz/build.mk
 
 setup:
@@ -205,7 +206,7 @@ check-paths: setup
 
 bench: setup
 	@tools/mkguest initramfs
-	@$(MAKE) --no-print-directory vmm payload kselftest lab-module
+	@$(MAKE) --no-print-directory vmm payload kselftest bench-guest lab-module
 	@tests/bench/run
 
 lint: setup

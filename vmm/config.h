@@ -39,6 +39,10 @@ struct disk_config {
 	unsigned int min_io;
 	unsigned int opt_io;
 	enum on_error on_error;
+	unsigned int iops; /* operations a second; 0: any */
+	unsigned int iops_burst;
+	uint64_t bps; /* bytes a second; 0: any */
+	uint64_t bps_burst;
 };
 
 struct rng_config {

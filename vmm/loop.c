@@ -511,8 +511,8 @@ int loop_run(struct loop *loop)
 
 	loop->thread = pthread_self();
 	__atomic_store_n(&loop->running, true, __ATOMIC_RELEASE);
+	run_deferred(loop);
 	while (!__atomic_load_n(&loop->stop, __ATOMIC_ACQUIRE)) {
-		run_deferred(loop);
 		n = wait_events(loop);
 		if (n < 0 && errno != EINTR) {
 			rc = -errno;
@@ -528,6 +528,7 @@ int loop_run(struct loop *loop)
 		run_always(loop);
 		run_timers(loop);
 		run_calls(loop);
+		run_deferred(loop);
 	}
 	__atomic_store_n(&loop->running, false, __ATOMIC_RELEASE);
 	loop->stop = false;

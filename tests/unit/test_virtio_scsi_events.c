@@ -47,6 +47,14 @@ static void expect_event(struct fixture *f, uint32_t event, uint8_t target,
 	assert_int_equal(e->reason, reason);
 }
 
+/* To what it has by now. */
+static void resize(struct fixture *f)
+{
+	struct error err = { "" };
+
+	assert_int_equal(virtio_scsi_resize(f->rig->dev, 0, 0, &err), 0);
+}
+
 static void test_events(void **state)
 {
 	struct fixture *f = *state;
@@ -57,14 +65,14 @@ static void test_events(void **state)
 	settle(f, 0);
 	add_event_buffer(f);
 	assert_int_equal(rig_used(f->rig, EVENT, NULL), 0);
-	virtio_scsi_resized(f->rig->dev, 0);
+	resize(f);
 	expect_event(f, VIRTIO_SCSI_T_PARAM_CHANGE, 0, 0x2a | 0x09 << 8);
 	resp = request(f, &ready, NULL);
 	assert_int_equal(resp->sense[12], 0x2a);
 	assert_int_equal(resp->sense[13], 0x09);
 
 	/* Without a buffer one is missed, and that is told. */
-	virtio_scsi_resized(f->rig->dev, 0);
+	resize(f);
 	add_event_buffer(f);
 	expect_event(f, VIRTIO_SCSI_T_NO_EVENT | VIRTIO_SCSI_T_EVENTS_MISSED, 0,
 		     0);
@@ -78,7 +86,7 @@ static void test_events_unwanted(void **state)
 
 	start(f, 0);
 	add_event_buffer(f);
-	virtio_scsi_resized(f->rig->dev, 0);
+	resize(f);
 	rig_run(f->rig);
 	assert_int_equal(rig_used(f->rig, EVENT, NULL), 0);
 }

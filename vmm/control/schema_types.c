@@ -125,6 +125,9 @@ const struct schema_type schema_types[] = {
 	OBJECT("BlockStats", "device?:str qdev?:str node-name?:str "
 			     "stats:BlockDeviceStats"),
 
+	ENUM("BlockdevChangeReadOnlyMode", "retain read-only read-write"),
+	OBJECT("VireoScsiDisk", "id:str"),
+
 	/* Other devices. */
 	OBJECT("ChardevInfo", "label:str filename:str frontend-open:bool"),
 	OBJECT("PciDeviceClass", "desc?:str class:int"),

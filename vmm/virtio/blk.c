@@ -111,12 +111,69 @@ static void blk_done(struct block_req *block, int ret)
 	blk_finish(req, ret ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK);
 }
 
-static void blk_start(struct blk_req *req)
+static void blk_begin(struct blk_req *req)
 {
 	struct blk_queue *q = req->queue;
 
 	q->in_flight++;
 	block_submit(q->blk->block, q->lane->aio, &req->block);
+}
+
+/* 0, or how long it has to wait for the limits. */
+static uint64_t blk_ask(struct blk_req *req)
+{
+	const struct block_req *b = &req->block;
+	bool write = b->op != BLOCK_READ;
+
+	if (b->op == BLOCK_FLUSH)
+		return 0;
+	return throttle_ask(&req->queue->blk->throttle, loop_now(), write,
+			    b->op == BLOCK_READ || b->op == BLOCK_WRITE ?
+				    b->len :
+				    0);
+}
+
+/* As many as may; the timer comes back for the others. */
+static void blk_on_time(void *opaque)
+{
+	struct blk_queue *q = opaque;
+	struct blk_req *req;
+	uint64_t wait;
+
+	while ((req = q->waiting)) {
+		wait = blk_ask(req);
+		if (wait) {
+			loop_timer_arm(q->lane->loop, &q->wait,
+				       loop_now() + wait);
+			return;
+		}
+		q->waiting = req->next;
+		blk_begin(req);
+	}
+	q->waiting_end = &q->waiting;
+}
+
+static void blk_start(struct blk_req *req)
+{
+	struct blk_queue *q = req->queue;
+	uint64_t wait = 0;
+
+	if (q->waiting) {
+		req->next = NULL;
+		*q->waiting_end = req;
+		q->waiting_end = &req->next;
+		return;
+	}
+	if (throttle_on(&q->blk->throttle))
+		wait = blk_ask(req);
+	if (!wait) {
+		blk_begin(req);
+		return;
+	}
+	req->next = NULL;
+	q->waiting = req;
+	q->waiting_end = &req->next;
+	loop_timer_arm(q->lane->loop, &q->wait, loop_now() + wait);
 }
 
 void blk_queue_retry(void *opaque)
@@ -218,6 +275,7 @@ static bool blk_parse(struct blk_req *req, struct virtio_blk_outhdr *hdr)
 	req->status = (uint8_t *)last->iov_base + last->iov_len - 1;
 	iov_trim_back(req->in, &req->nr_in, 1);
 	req->put = 0;
+	req->block.punch = false;
 	return true;
 }
 
@@ -289,7 +347,15 @@ static void on_signal(void *opaque)
 static void blk_quiesce(struct virtio_dev *vdev, unsigned int index)
 {
 	struct blk_queue *q = &blk_of_vdev(vdev)->queues[index];
+	struct blk_req *req;
 
+	/* Who stops does not wait for the limits. */
+	loop_timer_cancel(q->lane->loop, &q->wait);
+	while ((req = q->waiting)) {
+		q->waiting = req->next;
+		blk_begin(req);
+	}
+	q->waiting_end = &q->waiting;
 	while (q->in_flight)
 		aio_wait(q->lane->aio);
 	virtio_signal(q->vq);
@@ -333,6 +399,9 @@ void blk_queue_init(struct blk_queue *q, struct virtio_blk *blk,
 	q->vq->loop = q->lane->loop;
 	q->signal.fn = on_signal;
 	q->signal.opaque = q;
+	q->waiting_end = &q->waiting;
+	q->wait.fn = blk_on_time;
+	q->wait.opaque = q;
 	q->retry.fn = blk_queue_retry;
 	q->retry.opaque = q;
 	q->on_fault.fn = blk_on_fault;

@@ -11,7 +11,8 @@
  *   counts, highest   are written there and read by the main thread (atomic)
  *   fault             is exchanged between both (atomic)
  *   held              is the main thread's while the device is stopped
- * The block is shared by all (see block.h); config is under dev->lock.
+ * The block is shared by all (see block.h), and so are the limits
+ * (throttle.h), if there are any; config is under dev->lock.
  */
 #ifndef VIREO_VIRTIO_BLK_H
 #define VIREO_VIRTIO_BLK_H
@@ -19,6 +20,7 @@
 #include <linux/virtio_blk.h>
 
 #include "../block/block.h"
+#include "../block/throttle.h"
 #include "pci.h"
 #include "virtio_devices.h"
 
@@ -46,7 +48,7 @@ struct blk_lane {
 struct blk_req {
 	struct block_req block;
 	struct blk_queue *queue;
-	struct blk_req *next; /* of queue->free or held */
+	struct blk_req *next; /* of queue->free, waiting or held */
 	uint8_t *status;      /* in guest memory */
 	uint32_t in_len;      /* bytes of data that the driver has room for */
 	uint32_t out_len;     /* bytes of data that it has sent */
@@ -66,7 +68,9 @@ struct blk_queue {
 	struct blk_req *free; /* requests not in use */
 	unsigned int in_flight;
 	struct loop_call signal; /* deferred to the end of a round */
-	struct blk_req *held;	 /* failed; wait for the VM to go on */
+	struct blk_req *waiting, **waiting_end; /* for the limits */
+	struct loop_timer wait;
+	struct blk_req *held; /* failed; wait for the VM to go on */
 	struct loop_call retry;
 	uint32_t fault;		   /* BLK_FAULT of the last failure, or 0 */
 	struct loop_call on_fault; /* in the main thread */
@@ -80,6 +84,7 @@ struct virtio_blk {
 	struct virtio_pci vpci;
 	struct block *block;
 	const struct disk_config *disk;
+	struct throttle throttle;
 	struct blk_lane *lanes;
 	unsigned int nr_lanes;
 	struct blk_queue *queues;

@@ -341,6 +341,23 @@ static unsigned int queues_wanted(const struct virtio_blk *blk)
 	return n ? n : 1;
 }
 
+static void limits_init(struct virtio_blk *blk)
+{
+	const struct disk_config *disk = blk->disk;
+	struct throttle_limit limits[THROTTLE_KINDS] = {
+		[THROTTLE_OPS] = { disk->iops, disk->iops_burst },
+		[THROTTLE_BYTES] = { disk->bps, disk->bps_burst },
+	};
+
+	throttle_init(&blk->throttle);
+	throttle_set(&blk->throttle, limits);
+}
+
+struct throttle *virtio_blk_throttle(struct device *dev)
+{
+	return &blk_of_dev(dev)->throttle;
+}
+
 static int queues_make(struct virtio_blk *blk, struct error *err)
 {
 	struct virtio_dev *vdev = &blk->vpci.vdev;
@@ -372,10 +389,11 @@ static int blk_realize(struct device *dev, const void *config,
 	int rc;
 
 	blk->disk = disk;
+	limits_init(blk);
 	memcpy(blk->serial, serial, strnlen(serial, sizeof(blk->serial)));
 	rc = block_open(&blk->block, &options, err);
 	if (rc)
-		return rc;
+		goto err_throttle;
 	blk->vpci.vdev.nr_queues = (uint16_t)queues_wanted(blk);
 	rc = config_init(blk, err);
 	if (rc)
@@ -398,6 +416,8 @@ err_lanes:
 	lanes_close(blk);
 err_block:
 	block_close(blk->block);
+err_throttle:
+	throttle_destroy(&blk->throttle);
 	return rc;
 }
 
@@ -413,6 +433,7 @@ static void blk_unrealize(struct device *dev)
 	free(blk->queues);
 	lanes_close(blk);
 	block_close(blk->block);
+	throttle_destroy(&blk->throttle);
 }
 
 static uint64_t get(const uint64_t *counter)

@@ -225,17 +225,24 @@ void virtio_scsi_detach(struct device *dev, unsigned int number)
 		bury(target);
 }
 
-void virtio_scsi_resized(struct device *dev, unsigned int number)
+int virtio_scsi_resize(struct device *dev, unsigned int number, uint64_t size,
+		       struct error *err)
 {
 	struct virtio_scsi *scsi = scsi_of(dev);
 	struct scsi_target *target = get_target(dev, number);
+	int rc;
 
-	if (!target)
-		return;
+	if (scsi_lun_is_cdrom(&target->lun))
+		return error_set(err, EINVAL, "Device '%s' is a drive",
+				 target->id);
+	rc = block_resize(target->lun.medium->block, size, err);
+	if (rc)
+		return rc;
 	scsi_lun_resized(&target->lun);
 	if (told(scsi, VIRTIO_SCSI_F_CHANGE))
 		scsi_event(scsi, target, VIRTIO_SCSI_T_PARAM_CHANGE,
 			   CAPACITY_CHANGED);
+	return 0;
 }
 
 static void move_tray(struct scsi_target *target, bool open)

@@ -172,9 +172,10 @@ void virtio_serve_later(struct virtio_dev *vdev, unsigned int index)
 
 void virtio_serve(struct virtio_dev *vdev, unsigned int index)
 {
-	/* What comes while the device is stopped waits for its start. */
-	if (!virtio_started(vdev) ||
-	    (virtio_is_live(vdev) && vdev->class->serve(vdev, index)))
+	bool more = virtio_is_live(vdev) && vdev->class->serve(vdev, index);
+
+	/* What comes while the device is stopped, or stops, waits. */
+	if (more || !virtio_started(vdev))
 		virtio_serve_later(vdev, index);
 }
 

@@ -11,6 +11,7 @@
 
 struct chardev;
 struct disk_config;
+struct throttle;
 
 /* config: struct disk_config */
 extern const struct dev_class virtio_blk_class;
@@ -38,6 +39,8 @@ struct blk_status {
 	int failed;	  /* an errno, if something did since the last start */
 };
 
+/* Its limits. */
+struct throttle *virtio_blk_throttle(struct device *dev);
 /* The main thread; as block_resize.  The guest is told. */
 int virtio_blk_resize(struct device *dev, uint64_t size, struct error *err);
 
@@ -65,8 +68,9 @@ bool virtio_scsi_status(const struct device *dev, unsigned int number,
 int virtio_scsi_attach(struct device *dev, const struct disk_config *config,
 		       struct error *err);
 void virtio_scsi_detach(struct device *dev, unsigned int number);
-/* Its block was resized. */
-void virtio_scsi_resized(struct device *dev, unsigned int number);
+/* Of a disk; as virtio_blk_resize. */
+int virtio_scsi_resize(struct device *dev, unsigned int number, uint64_t size,
+		       struct error *err);
 /* Of a drive; -EBUSY if the guest has locked it and was asked. */
 int virtio_scsi_eject(struct device *dev, unsigned int number, bool force,
 		      struct error *err);
