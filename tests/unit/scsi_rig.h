@@ -18,7 +18,7 @@
 struct memory_disk {
 	struct block block;
 	uint8_t *data;
-	uint64_t kept; /* bytes of data; what lies behind reads as zeros */
+	uint64_t kept; /* bytes of data; what lies behind is nowhere */
 	bool later;    /* requests wait until disk_complete */
 	int fails;     /* with this */
 	struct block_req *waits;
@@ -39,11 +39,8 @@ static void disk_move(struct memory_disk *d, struct block_req *req)
 
 	for (i = 0; i < req->nr_iov; i++, at += n) {
 		n = req->iov[i].iov_len;
-		if (at + n > d->kept) {
-			if (req->op == BLOCK_READ)
-				memset(req->iov[i].iov_base, 0, n);
+		if (at + n > d->kept)
 			continue;
-		}
 		if (req->op == BLOCK_READ)
 			memcpy(req->iov[i].iov_base, d->data + at, n);
 		else
