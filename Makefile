@@ -32,9 +32,17 @@ WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
 VMM_CFLAGS := -std=gnu11 -pthread -D_GNU_SOURCE -DVIREO_VERSION='"$(VERSION)"' \
             -fstack-protector-strong -fno-strict-aliasing \
             $(WARN) -Iuapi -Ivmm $(CFLAGS)
-VMM_LIBS := -ljansson -lcap
+VMM_LIBS := -ljansson -lcap -l:libaio.a
 
 VMM_SRC  := $(sort $(wildcard vmm/*.c vmm/*/*.c))
+# Optional: URING= builds without.
+URING    ?= $(shell pkg-config --exists liburing 2>/dev/null && echo 1)
+ifneq ($(URING),)
+VMM_CFLAGS += -DHAVE_LIBURING
+VMM_LIBS += -l:liburing.a
+else
+VMM_SRC  := $(filter-out vmm/block/aio_uring.c,$(VMM_SRC))
+endif
 VMM_OBJ  := $(VMM_SRC:%.c=$(B)/obj/%.o) $(B)/obj/filters.o
 
 .PHONY: all vmm module tools run check bench lint install uninstall clean help \
@@ -172,6 +180,7 @@ include tests/kselftest/build.mk
 include tests/fuzz/build.mk
 include tests/bench/build.mk
 include tests/sandbox/build.mk
+include tests/libfuzz/build.mk
 
 setup:
 	@tools/setup
@@ -179,7 +188,8 @@ setup:
 guest: setup
 	@tools/mkguest all
 
-tests: $(UNIT) payload sandbox-tests kselftest fuzz checked
+tests: $(UNIT) payload sandbox-tests kselftest fuzz checked \
+       $(if $(shell command -v clang),libfuzz)
 
 # The VMM with ASan and UBSan, build/asan/vireo, for tests of hostile clients.
 checked:
@@ -262,7 +272,7 @@ uninstall:
 # What was fetched or takes long to make (build/kernels, build/guest) stays;
 # rm -rf build removes that, too.
 clean:
-	rm -rf $(B)/obj $(B)/asan $(B)/tests $(B)/module $(B)/lint-* \
+	rm -rf $(B)/obj $(B)/asan $(B)/libfuzz $(B)/tests $(B)/module $(B)/lint-* \
 		$(B)/vireo $(B)/vireo-stat $(B)/vireo.ko $(B)/libvmm.a \
 		$(B)/mkfilters $(B)/filters.c \
 		$(B)/schema-checked $(B)/lab-out

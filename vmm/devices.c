@@ -37,6 +37,11 @@ int devices_create(struct vm *vm, struct error *err)
 		if (rc)
 			return rc;
 	}
+	if (cfg->nr_scsi || cfg->nr_cdroms) {
+		rc = device_create(vm, &virtio_scsi_class, 0, cfg, NULL, err);
+		if (rc)
+			return rc;
+	}
 	if (cfg->rng.present) {
 		rc = device_create(vm, &virtio_rng_class, 0, &cfg->rng, NULL,
 				   err);

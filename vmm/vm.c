@@ -191,6 +191,7 @@ static int reset(struct vm *vm, enum vm_cause cause)
 	log_info(NULL, "reset");
 	vm->state = VM_PRELAUNCH;
 	vm->crashed = false;
+	vm->io_error.device = NULL;
 	rc = power_on(vm, &vm->crash);
 	if (rc)
 		return rc;
@@ -355,6 +356,13 @@ void vm_power_button(struct vm *vm)
 	notify(vm, VM_EVENT_POWERDOWN, VM_BY_USER);
 }
 
+void vm_tray_moved(struct vm *vm, const char *drive, bool open)
+{
+	vm->tray.drive = drive;
+	vm->tray.open = open;
+	notify(vm, VM_EVENT_TRAY, VM_BY_GUEST);
+}
+
 void vm_pause(struct vm *vm)
 {
 	if (vm->state != VM_RUNNING)
@@ -364,6 +372,14 @@ void vm_pause(struct vm *vm)
 		vm->accel->ops->clock(vm->accel, false);
 	vm->state = VM_PAUSED;
 	notify(vm, VM_EVENT_STOP, VM_BY_USER);
+}
+
+void vm_io_error(struct vm *vm, const struct vm_io_error *error)
+{
+	vm->io_error = *error;
+	notify(vm, VM_EVENT_IO_ERROR, VM_BY_GUEST);
+	if (error->stops)
+		vm_pause(vm);
 }
 
 void vm_resume(struct vm *vm)
@@ -377,6 +393,7 @@ void vm_resume(struct vm *vm)
 		vm->accel->ops->was_paused(vm->vcpus[i].accel);
 	if (vm->state == VM_PAUSED && vm->accel->ops->clock)
 		vm->accel->ops->clock(vm->accel, true);
+	vm->io_error.device = NULL;
 	/* Before it does something that they hear of, too. */
 	notify(vm, VM_EVENT_RESUME, VM_BY_USER);
 	start(vm);

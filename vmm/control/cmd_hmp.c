@@ -20,6 +20,7 @@ struct text {
 	FILE *out;
 	unsigned int vcpu; /* the current one */
 	bool all;	   /* -a was given: all of them */
+	char *words;	   /* what follows a command that takes words */
 };
 
 static void line(struct text *t, const char *fmt, ...)
@@ -109,6 +110,11 @@ static void info_block(struct text *t)
 		inserted = json_object_get(b, "inserted");
 		if (i)
 			line(t, "%s", "");
+		if (!inserted) {
+			line(t, "%s: [not inserted]", str(b, "device"));
+			line(t, "    Attached to:      %s", str(b, "qdev"));
+			continue;
+		}
 		line(t, "%s (%s): %s (raw%s)", str(b, "device"),
 		     str(inserted, "node-name"), str(inserted, "file"),
 		     json_is_true(json_object_get(inserted, "ro")) ?
@@ -267,6 +273,65 @@ static void do_quit(struct text *t)
 	vm_request_by(vm_of(t), VM_REQ_STOP, VM_BY_QMP);
 }
 
+/* Executes one by QMP, and tells what was wrong.  Takes @args. */
+static void by_qmp(struct text *t,
+		   json_t *(*run)(struct qmp_call *call, json_t *args),
+		   json_t *args)
+{
+	json_decref(run(t->call, args));
+	json_decref(args);
+	if (!t->call->error)
+		return;
+	line(t, "Error: %s", str(t->call->error, "desc"));
+	json_decref(t->call->error);
+	t->call->error = NULL;
+}
+
+/* The next of t->words, or NULL. */
+static char *next_word(struct text *t)
+{
+	return t->words ? strtok_r(NULL, " \t", &t->words) : NULL;
+}
+
+/* -f and a drive; NULL after it has said that there is none. */
+static json_t *drive_args(struct text *t)
+{
+	char *word = next_word(t);
+	bool force = word && !strcmp(word, "-f");
+
+	if (force)
+		word = next_word(t);
+	if (!word) {
+		line(t, "parameter 'device' is missing");
+		return NULL;
+	}
+	return json_pack("{s:o,s:b}", "device", qmp_text(word), "force", force);
+}
+
+static void do_eject(struct text *t)
+{
+	json_t *args = drive_args(t);
+
+	if (args)
+		by_qmp(t, cmd_eject, args);
+}
+
+static void do_change(struct text *t)
+{
+	json_t *args = drive_args(t);
+	char *file = args ? next_word(t) : NULL;
+
+	if (!args)
+		return;
+	if (!file) {
+		line(t, "parameter 'target' is missing");
+		json_decref(args);
+		return;
+	}
+	json_object_set_new(args, "filename", qmp_text(file));
+	by_qmp(t, cmd_change_medium, args);
+}
+
 struct command {
 	const char *name; /* "stop|s" */
 	void (*run)(struct text *t);
@@ -291,7 +356,11 @@ static const struct command info_commands[] = {
 };
 
 static const struct command commands[] = {
+	{ "change", do_change,
+	  "[-f] device filename -- change a removable medium" },
 	{ "cont|c", do_cont, "resume emulation" },
+	{ "eject", do_eject,
+	  "[-f] device -- eject a removable medium (use -f to force it)" },
 	{ "help|?", help, "show the help" },
 	{ "info", help_info,
 	  "show various information about the system state" },
@@ -342,6 +411,11 @@ static void execute(struct text *t, char *text)
 	c = find(commands, name);
 	if (!c) {
 		line(t, "unknown command: '%s'", name);
+		return;
+	}
+	if (c->run == do_eject || c->run == do_change) {
+		t->words = save;
+		c->run(t);
 		return;
 	}
 	sub = strtok_r(NULL, " \t", &save);

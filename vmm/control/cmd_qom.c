@@ -228,6 +228,7 @@ static const struct type types[] = {
 	BOARD("fw_cfg_io", "sys-bus-device", NULL, fw_cfg_class),
 	OPTION("virtio-blk-pci", "virtio-pci", blk_properties,
 	       virtio_blk_class),
+	OPTION("virtio-scsi-pci", "virtio-pci", NULL, virtio_scsi_class),
 	OPTION("virtio-rng-pci", "virtio-pci", rng_properties,
 	       virtio_rng_class),
 	OPTION("virtio-serial-pci", "virtio-pci", console_properties,

@@ -45,6 +45,22 @@ const struct qmp_command qmp_commands[] = {
 	COMMAND("query-block", cmd_query_block, NULL, "[BlockInfo]"),
 	COMMAND("query-blockstats", cmd_query_blockstats, "query-nodes?:bool",
 		"[BlockStats]"),
+	COMMAND("block_resize", cmd_block_resize,
+		"device?:str node-name?:str size:int", NULL),
+	COMMAND("block_set_io_throttle", cmd_block_set_io_throttle,
+		"device?:str id?:str iops:int iops_rd:int iops_wr:int bps:int "
+		"bps_rd:int bps_wr:int iops_max?:int iops_rd_max?:int "
+		"iops_wr_max?:int bps_max?:int bps_rd_max?:int bps_wr_max?:int",
+		NULL),
+	COMMAND("eject", cmd_eject, "device?:str id?:str force?:bool", NULL),
+	COMMAND("blockdev-change-medium", cmd_change_medium,
+		"device?:str id?:str filename:str format?:str force?:bool "
+		"read-only-mode?:BlockdevChangeReadOnlyMode",
+		NULL),
+	COMMAND("x-vireo-scsi-add", cmd_scsi_add,
+		"path:str format?:str readonly?:bool serial?:str",
+		"VireoScsiDisk"),
+	COMMAND("x-vireo-scsi-remove", cmd_scsi_remove, "id:str", NULL),
 	COMMAND("query-chardev", cmd_query_chardev, NULL, "[ChardevInfo]"),
 	COMMAND("query-pci", cmd_query_pci, NULL, "[PciInfo]"),
 	COMMAND("qom-list", cmd_qom_list, "path:str", "[ObjectPropertyInfo]"),

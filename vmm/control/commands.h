@@ -3,6 +3,7 @@
 #ifndef VIREO_CONTROL_COMMANDS_H
 #define VIREO_CONTROL_COMMANDS_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "qmp.h"
@@ -30,6 +31,14 @@ COMMAND(cmd_quit);
 /* cmd_block.c */
 COMMAND(cmd_query_block);
 COMMAND(cmd_query_blockstats);
+COMMAND(cmd_block_resize);
+COMMAND(cmd_block_set_io_throttle);
+
+/* cmd_scsi.c */
+COMMAND(cmd_eject);
+COMMAND(cmd_change_medium);
+COMMAND(cmd_scsi_add);
+COMMAND(cmd_scsi_remove);
 
 /* cmd_pci.c */
 COMMAND(cmd_query_pci);
@@ -57,8 +66,10 @@ COMMAND(cmd_human);
 
 #undef COMMAND
 
+struct blk_status;
 struct cpu_regs;
 struct device;
+struct throttle;
 struct vm;
 
 /* hmp_registers.c */
@@ -69,5 +80,24 @@ void hmp_registers(FILE *out, unsigned int vcpu, const struct cpu_regs *regs);
 void qom_device_path(const struct vm *vm, const struct device *dev,
 		     char path[QOM_PATH_MAX]);
 void qom_vcpu_path(unsigned int index, char path[QOM_PATH_MAX]);
+
+/* cmd_block.c: members of BlockInfo and BlockStats */
+json_t *block_inserted(const char *id, struct throttle *throttle,
+		       const struct blk_status *st);
+json_t *block_stats(const struct blk_status *st);
+
+/* cmd_scsi.c: what a controller @dev adds to the results of such queries */
+void scsi_blocks(const struct vm *vm, const struct device *dev, json_t *list);
+void scsi_blockstats(const struct vm *vm, const struct device *dev,
+		     json_t *args, json_t *list);
+
+struct scsi_place {
+	struct device *dev;
+	unsigned int number;
+};
+
+/* The target that argument "device" or @other names; false: it names none. */
+bool scsi_place(struct qmp_call *call, json_t *args, const char *other,
+		struct scsi_place *place);
 
 #endif

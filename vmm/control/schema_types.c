@@ -101,7 +101,7 @@ const struct schema_type schema_types[] = {
 	       "cache:BlockdevCacheInfo write_threshold:int"),
 	OBJECT("BlockInfo", "device:str qdev?:str type:str removable:bool "
 			    "locked:bool inserted?:BlockDeviceInfo "
-			    "io-status?:BlockDeviceIoStatus"),
+			    "tray_open?:bool io-status?:BlockDeviceIoStatus"),
 	OBJECT("BlockDeviceStats",
 	       "rd_bytes:int wr_bytes:int unmap_bytes:int "
 	       "rd_operations:int wr_operations:int flush_operations:int "
@@ -124,6 +124,9 @@ const struct schema_type schema_types[] = {
 	       "avg_rd_queue_depth:number avg_wr_queue_depth:number"),
 	OBJECT("BlockStats", "device?:str qdev?:str node-name?:str "
 			     "stats:BlockDeviceStats"),
+
+	ENUM("BlockdevChangeReadOnlyMode", "retain read-only read-write"),
+	OBJECT("VireoScsiDisk", "id:str"),
 
 	/* Other devices. */
 	OBJECT("ChardevInfo", "label:str filename:str frontend-open:bool"),
@@ -175,6 +178,7 @@ const struct schema_event schema_events[] = {
 	{ "RESET", "guest:bool reason:ShutdownCause" },
 	{ "STOP", NULL },
 	{ "RESUME", NULL },
+	{ "DEVICE_TRAY_MOVED", "device:str id:str tray-open:bool" },
 	{ "GUEST_PANICKED", "action:GuestPanicAction" },
 	{ 0 }
 };

@@ -22,9 +22,11 @@
 
 /*
  * The common configuration with fields that <linux/virtio_pci.h> may not know
- * yet, of features that are not offered: they read as 0 (4.1.4.3).
+ * yet: queue_notify_data, of a feature that is not offered and so 0, and
+ * queue_reset (4.1.4.3).
  */
 #define COMMON_LEN 64
+#define COMMON_Q_RESET 58
 
 static struct virtio_pci *to_vpci(struct virtio_dev *vdev)
 {
@@ -61,6 +63,7 @@ static void show_common(struct virtio_pci *vpci)
 	union {
 		struct virtio_pci_common_cfg c;
 		uint64_t words[COMMON_LEN / 8];
+		uint16_t halves[COMMON_LEN / 2];
 	} image = {
 		.words = { 0 },
 	};
@@ -74,13 +77,16 @@ static void show_common(struct virtio_pci *vpci)
 		c->guest_feature = (uint32_t)(vdev->driver_features >>
 					      32 * vpci->driver_select);
 	c->msix_config = vpci->config_vector;
-	c->num_queues = vdev->class->nr_queues;
+	c->num_queues = vdev->nr_queues;
 	c->device_status = vdev->status;
 	c->config_generation = vdev->config_generation;
 	c->queue_select = vpci->queue_select;
 	/* Else zeros: a size of 0 says that there is no such queue. */
-	if (vpci->queue_select < vdev->class->nr_queues)
+	if (vpci->queue_select < vdev->nr_queues) {
 		show_queue(c, &vdev->queues[vpci->queue_select]);
+		image.halves[COMMON_Q_RESET / 2] =
+			vdev->queues[vpci->queue_select].resetting;
+	}
 
 	for (i = 0; i < COMMON_LEN / 8; i++)
 		fast_shadow64(&vpci->fast, SHADOW_COMMON + 8 * i,
@@ -153,9 +159,17 @@ static void vpci_signal(struct virtio_pci *vpci, uint16_t vector, uint8_t isr)
 	pci_intx_set(&vpci->pci, true);
 }
 
+/* Without the lock if the accelerator sends the message. */
 static void vpci_signal_queue(struct virtio_dev *vdev, struct virtio_queue *vq)
 {
-	vpci_signal(to_vpci(vdev), vq->vector, ISR_QUEUE);
+	struct virtio_pci *vpci = to_vpci(vdev);
+	uint16_t vector = __atomic_load_n(&vq->vector, __ATOMIC_RELAXED);
+
+	if (pci_msix_enabled(&vpci->pci) && pci_msix_signal(&vpci->pci, vector))
+		return;
+	pthread_mutex_lock(&vdev->dev->lock);
+	vpci_signal(vpci, vq->vector, ISR_QUEUE);
+	pthread_mutex_unlock(&vdev->dev->lock);
 }
 
 static void vpci_signal_config(struct virtio_dev *vdev)
@@ -174,21 +188,6 @@ static uint8_t isr_read(struct virtio_pci *vpci)
 	return isr;
 }
 
-static void vpci_reset_regs(struct virtio_dev *vdev)
-{
-	struct virtio_pci *vpci = to_vpci(vdev);
-	unsigned int i;
-
-	vpci->device_select = 0;
-	vpci->driver_select = 0;
-	vpci->queue_select = 0;
-	vpci->config_vector = VIRTIO_NO_VECTOR;
-	for (i = 0; i < vdev->class->nr_queues; i++)
-		vdev->queues[i].vector = VIRTIO_NO_VECTOR;
-	isr_read(vpci);
-	vpci_show(vdev);
-}
-
 /* ---- doorbells ----------------------------------------------------------- */
 
 static void on_doorbell(void *opaque, uint32_t events)
@@ -201,7 +200,7 @@ static void on_doorbell(void *opaque, uint32_t events)
 		virtio_serve(vq->vdev, vq->index);
 }
 
-/* A queue whose doorbell is not an eventfd is rung through the bus. */
+/* [lock] A queue whose doorbell is not an eventfd is rung through the bus. */
 static void doorbell_set(struct virtio_pci *vpci, struct virtio_queue *vq,
 			 bool on)
 {
@@ -209,7 +208,8 @@ static void doorbell_set(struct virtio_pci *vpci, struct virtio_queue *vq,
 	uint64_t addr = vpci->bar_base + VIRTIO_PCI_NOTIFY +
 			vq->index * VIRTIO_PCI_NOTIFY_STEP;
 
-	if (vq->doorbell_on == on || !vq->doorbell.added)
+	on = on && vq->doorbell_ready && vpci->bar_base;
+	if (vq->doorbell_on == on)
 		return;
 	/* Any width: then KVM need not look at the instruction. */
 	if (accel->ops->ioeventfd(accel, BUS_MMIO, addr, 0, false, 0,
@@ -219,59 +219,46 @@ static void doorbell_set(struct virtio_pci *vpci, struct virtio_queue *vq,
 	vq->doorbell_on = on;
 }
 
-/* [lock] Brings them in line with vpci->doorbells and vpci->bar_base. */
+/* [lock] */
 static void doorbells_set(struct virtio_pci *vpci, bool on)
 {
 	struct virtio_dev *vdev = &vpci->vdev;
 	unsigned int i;
 
-	for (i = 0; i < vdev->class->nr_queues; i++)
+	for (i = 0; i < vdev->nr_queues; i++)
 		doorbell_set(vpci, &vdev->queues[i], on);
 }
 
-/* The eventfd of a queue is made when it is first used, and kept. */
-static void doorbell_open(struct virtio_dev *vdev, struct virtio_queue *vq)
+/*
+ * The eventfd of a queue is made when it is first used, and kept.  The
+ * accelerator signals it until a reset: what it counts while nobody listens is
+ * heard later.
+ */
+static void vpci_listen(struct virtio_queue *vq)
 {
+	struct virtio_pci *vpci = to_vpci(vq->vdev);
 	struct loop_fd *bell = &vq->doorbell;
 
-	if (!vq->enabled || bell->added)
+	if (!vpci->pci.dev.vm->accel->ops->ioeventfd)
 		return;
-	bell->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (bell->fd < 0)
+		bell->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (bell->fd < 0)
 		return;
 	bell->events = EPOLLIN;
 	bell->fn = on_doorbell;
 	bell->opaque = vq;
-	if (loop_fd_add(vdev->loop, bell)) {
-		close(bell->fd);
-		bell->fd = -1;
-	}
-}
-
-static void vpci_live(struct virtio_dev *vdev)
-{
-	struct virtio_pci *vpci = to_vpci(vdev);
-	unsigned int i;
-
-	if (!vdev->dev->vm->accel->ops->ioeventfd)
+	if (loop_fd_add(vq->loop, bell))
 		return;
-	for (i = 0; i < vdev->class->nr_queues; i++)
-		doorbell_open(vdev, &vdev->queues[i]);
-	pthread_mutex_lock(&vdev->dev->lock);
-	vpci->doorbells = true;
-	if (vpci->bar_base)
-		doorbells_set(vpci, true);
-	pthread_mutex_unlock(&vdev->dev->lock);
+	pthread_mutex_lock(&vpci->pci.dev.lock);
+	vq->doorbell_ready = true;
+	doorbell_set(vpci, vq, true);
+	pthread_mutex_unlock(&vpci->pci.dev.lock);
 }
 
-static void vpci_dead(struct virtio_dev *vdev)
+static void vpci_unlisten(struct virtio_queue *vq)
 {
-	struct virtio_pci *vpci = to_vpci(vdev);
-
-	pthread_mutex_lock(&vdev->dev->lock);
-	doorbells_set(vpci, false);
-	vpci->doorbells = false;
-	pthread_mutex_unlock(&vdev->dev->lock);
+	loop_fd_del(vq->loop, &vq->doorbell);
 }
 
 static void vpci_bar_mapped(struct pci_dev *pci, unsigned int nr, bool mapped)
@@ -284,9 +271,38 @@ static void vpci_bar_mapped(struct pci_dev *pci, unsigned int nr, bool mapped)
 	/* Adding or removing waits for a grace period of KVM, no more. */
 	doorbells_set(vpci, false);
 	vpci->bar_base = mapped ? pci->bars[nr].range.base : 0;
-	if (mapped && vpci->doorbells)
-		doorbells_set(vpci, true);
+	doorbells_set(vpci, true);
 	pthread_mutex_unlock(&pci->dev.lock);
+}
+
+static void queue_regs_reset(struct virtio_pci *vpci, struct virtio_queue *vq)
+{
+	doorbell_set(vpci, vq, false);
+	vq->doorbell_ready = false;
+	__atomic_store_n(&vq->vector, VIRTIO_NO_VECTOR, __ATOMIC_RELAXED);
+}
+
+static void vpci_reset_queue(struct virtio_queue *vq)
+{
+	struct virtio_pci *vpci = to_vpci(vq->vdev);
+
+	queue_regs_reset(vpci, vq);
+	show_common(vpci);
+}
+
+static void vpci_reset_regs(struct virtio_dev *vdev)
+{
+	struct virtio_pci *vpci = to_vpci(vdev);
+	unsigned int i;
+
+	vpci->device_select = 0;
+	vpci->driver_select = 0;
+	vpci->queue_select = 0;
+	vpci->config_vector = VIRTIO_NO_VECTOR;
+	for (i = 0; i < vdev->nr_queues; i++)
+		queue_regs_reset(vpci, &vdev->queues[i]);
+	isr_read(vpci);
+	vpci_show(vdev);
 }
 
 static const struct virtio_transport vpci_transport = {
@@ -294,8 +310,9 @@ static const struct virtio_transport vpci_transport = {
 	.signal_config = vpci_signal_config,
 	.show = vpci_show,
 	.reset = vpci_reset_regs,
-	.live = vpci_live,
-	.dead = vpci_dead,
+	.reset_queue = vpci_reset_queue,
+	.listen = vpci_listen,
+	.unlisten = vpci_unlisten,
 };
 
 /* ---- the structures in the BAR, with dev->lock held ---------------------- */
@@ -325,9 +342,16 @@ static void queue_write(struct virtio_pci *vpci, uint64_t off,
 	struct virtio_queue *vq;
 
 	if (off == VIRTIO_PCI_COMMON_Q_MSIX) {
-		if (vpci->queue_select < vdev->class->nr_queues)
-			vdev->queues[vpci->queue_select].vector =
-				vector_of(vpci, (uint16_t)val);
+		if (vpci->queue_select < vdev->nr_queues)
+			__atomic_store_n(&vdev->queues[vpci->queue_select]
+						  .vector,
+					 vector_of(vpci, (uint16_t)val),
+					 __ATOMIC_RELAXED);
+		return;
+	}
+	if (off == COMMON_Q_RESET) {
+		if ((uint16_t)val == 1)
+			virtio_queue_reset(vdev, vpci->queue_select);
 		return;
 	}
 	vq = virtio_queue_setup(vdev, vpci->queue_select);
@@ -335,11 +359,12 @@ static void queue_write(struct virtio_pci *vpci, uint64_t off,
 		return;
 	switch (off) {
 	case VIRTIO_PCI_COMMON_Q_SIZE:
-		if ((uint16_t)val <= vdev->class->queue_size)
+		if ((uint16_t)val <= vdev->queue_size)
 			vq->at.num = (uint16_t)val;
 		break;
 	case VIRTIO_PCI_COMMON_Q_ENABLE:
-		vq->enabled = (uint16_t)val == 1;
+		if ((uint16_t)val == 1)
+			virtio_queue_enable(vq);
 		break;
 	case VIRTIO_PCI_COMMON_Q_DESCLO:
 	case VIRTIO_PCI_COMMON_Q_DESCHI:
@@ -386,6 +411,17 @@ static void common_write(struct virtio_pci *vpci, uint64_t off,
 	show_common(vpci);
 }
 
+static void device_write(struct virtio_pci *vpci, uint64_t off,
+			 unsigned int size, uint64_t val)
+{
+	struct virtio_dev *vdev = &vpci->vdev;
+
+	if (!vdev->class->config_write)
+		return;
+	vdev->class->config_write(vdev, off, size, val);
+	vpci_show(vdev);
+}
+
 /* What the rules do not decide, or a read through configuration space. */
 static uint64_t bar_read(void *opaque, uint64_t off, unsigned int size)
 {
@@ -404,9 +440,10 @@ static void bar_write(void *opaque, uint64_t off, unsigned int size,
 {
 	struct virtio_pci *vpci = opaque;
 
-	/* No device has configuration that its driver may write. */
 	if (off < VIRTIO_PCI_ISR_STATUS)
 		common_write(vpci, off, size, val);
+	else if (off >= VIRTIO_PCI_DEVICE && off < VIRTIO_PCI_NOTIFY)
+		device_write(vpci, off - VIRTIO_PCI_DEVICE, size, val);
 	else if (off >= VIRTIO_PCI_NOTIFY)
 		virtio_kick(&vpci->vdev,
 			    (off - VIRTIO_PCI_NOTIFY) / VIRTIO_PCI_NOTIFY_STEP);
@@ -509,7 +546,7 @@ static void caps_init(struct virtio_pci *vpci)
 		cap_add(vpci, VIRTIO_PCI_CAP_DEVICE_CFG, size,
 			VIRTIO_PCI_DEVICE, (uint32_t)vdev->config_len);
 	at = cap_add(vpci, VIRTIO_PCI_CAP_NOTIFY_CFG, size + 4,
-		     VIRTIO_PCI_NOTIFY, vdev->class->nr_queues * step);
+		     VIRTIO_PCI_NOTIFY, vdev->nr_queues * step);
 	memcpy(vpci->pci.config + at + VIRTIO_PCI_NOTIFY_CAP_MULT, &step,
 	       sizeof(step));
 
@@ -554,7 +591,7 @@ int virtio_pci_init(struct virtio_pci *vpci, const struct virtio_class *class,
 	vpci->pci.config_read = vpci_config_read;
 	vpci->pci.bar_mapped = vpci_bar_mapped;
 	rc = pci_msix_init(&vpci->pci, VIRTIO_PCI_BAR_MSIX,
-			   class->nr_queues + 1);
+			   vpci->vdev.nr_queues + 1U);
 	if (rc) {
 		error_sys(err, -rc, "cannot make %s", dev->id);
 		goto err_pci;
@@ -578,19 +615,14 @@ err_virtio:
 void virtio_pci_destroy(struct virtio_pci *vpci)
 {
 	struct virtio_dev *vdev = &vpci->vdev;
-	struct virtio_queue *vq;
 	unsigned int i;
 
 	/* Unmaps the BAR, and with it the doorbells. */
 	pci_dev_destroy(&vpci->pci);
 	fast_region_destroy(&vpci->fast);
-	for (i = 0; i < vdev->class->nr_queues; i++) {
-		vq = &vdev->queues[i];
-		if (vq->doorbell.added) {
-			loop_fd_del(vdev->loop, &vq->doorbell);
-			close(vq->doorbell.fd);
-		}
-	}
+	for (i = 0; i < vdev->nr_queues; i++)
+		if (vdev->queues[i].doorbell.fd >= 0)
+			close(vdev->queues[i].doorbell.fd);
 	virtio_destroy(vdev);
 }
 

@@ -40,10 +40,12 @@ struct virtio_pci {
 	uint16_t config_vector;
 	uint8_t isr;
 	uint8_t cfg_cap;
-	bool doorbells; /* queues are live, and may be rung by eventfd */
 };
 
-/* vpci->vdev.features and .config are the device's to set. */
+/*
+ * vpci->vdev.features, .config, .nr_queues and .queue_size are the device's to
+ * set before.
+ */
 int virtio_pci_init(struct virtio_pci *vpci, const struct virtio_class *class,
 		    struct error *err);
 void virtio_pci_destroy(struct virtio_pci *vpci);

@@ -6,7 +6,15 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 
+#include "../config.h"
 #include "../vm.h"
+
+#ifndef VIRTIO_F_IN_ORDER
+#define VIRTIO_F_IN_ORDER 35
+#endif
+#ifndef VIRTIO_F_RING_RESET
+#define VIRTIO_F_RING_RESET 40
+#endif
 
 #define BIT64(n) (1ULL << (n))
 
@@ -20,9 +28,14 @@ static enum virtio_phase virtio_phase(const struct virtio_dev *vdev)
 	return __atomic_load_n(&vdev->phase, __ATOMIC_ACQUIRE);
 }
 
+static bool virtio_started(const struct virtio_dev *vdev)
+{
+	return __atomic_load_n(&vdev->started, __ATOMIC_ACQUIRE);
+}
+
 bool virtio_is_live(const struct virtio_dev *vdev)
 {
-	return vdev->started && virtio_phase(vdev) == VIRTIO_LIVE;
+	return virtio_started(vdev) && virtio_phase(vdev) == VIRTIO_LIVE;
 }
 
 bool virtio_has(const struct virtio_dev *vdev, unsigned int feature)
@@ -30,31 +43,31 @@ bool virtio_has(const struct virtio_dev *vdev, unsigned int feature)
 	return vdev->driver_features & BIT64(feature);
 }
 
+/* [lock] */
+static void queue_clear(struct virtio_queue *vq)
+{
+	vq->enabled = false;
+	vq->at = (struct ring_layout){ .num = vq->vdev->queue_size };
+	__atomic_store_n(&vq->kicked, false, __ATOMIC_RELAXED);
+	__atomic_store_n(&vq->resetting, false, __ATOMIC_RELAXED);
+}
+
 /* [lock] All registers to their values after reset (2.4, 4.1.4.3). */
 static void virtio_clear(struct virtio_dev *vdev)
 {
-	struct virtio_queue *vq;
+	unsigned int i;
 
 	vdev->driver_features = 0;
 	vdev->status = 0;
-	vdev->kicked = 0;
-	for (vq = vdev->queues; vq < vdev->queues + vdev->class->nr_queues;
-	     vq++) {
-		vq->enabled = false;
-		vq->at = (struct ring_layout){
-			.num = vdev->class->queue_size,
-		};
-	}
+	for (i = 0; i < vdev->nr_queues; i++)
+		queue_clear(&vdev->queues[i]);
 	vdev->transport->reset(vdev);
 	virtio_set_phase(vdev, VIRTIO_SETUP);
 }
 
-/* [loop] Takes the rings from the device and gives them to the registers. */
+/* [loop] Gives the rings, of which none is in use, to the registers. */
 static void virtio_give_back(struct virtio_dev *vdev)
 {
-	if (vdev->announced)
-		vdev->transport->dead(vdev);
-	vdev->announced = false;
 	if (vdev->class->reset)
 		vdev->class->reset(vdev);
 	pthread_mutex_lock(&vdev->dev->lock);
@@ -62,60 +75,123 @@ static void virtio_give_back(struct virtio_dev *vdev)
 	pthread_mutex_unlock(&vdev->dev->lock);
 }
 
-/* [lock] */
-static void virtio_post(struct virtio_dev *vdev, uint32_t queues)
+/* [loop] All queues' loops have let go of them. */
+static void virtio_on_call(void *opaque)
 {
-	vdev->kicked |= queues;
-	loop_post(vdev->loop, &vdev->call);
+	struct virtio_dev *vdev = opaque;
+
+	if (virtio_started(vdev) && virtio_phase(vdev) == VIRTIO_RESETTING &&
+	    !__atomic_load_n(&vdev->busy, __ATOMIC_ACQUIRE))
+		virtio_give_back(vdev);
+}
+
+/* ---- in the loop of a queue ----------------------------------------------- */
+
+static void queue_up(struct virtio_queue *vq)
+{
+	if (vq->up)
+		return;
+	vq->up = true;
+	vq->vdev->transport->listen(vq);
+}
+
+static void queue_down(struct virtio_queue *vq)
+{
+	struct virtio_dev *vdev = vq->vdev;
+
+	if (!vq->up)
+		return;
+	vdev->transport->unlisten(vq);
+	if (vdev->class->quiesce)
+		vdev->class->quiesce(vdev, vq->index);
+	vq->up = false;
+}
+
+/* Its device's reset, which waits for this, may have begun or begin now. */
+static void queue_let_go(struct virtio_queue *vq)
+{
+	struct virtio_dev *vdev = vq->vdev;
+
+	__atomic_store_n(&vq->busy, false, __ATOMIC_RELEASE);
+	if (!__atomic_sub_fetch(&vdev->busy, 1, __ATOMIC_ACQ_REL))
+		loop_post(vdev->loop, &vdev->call);
+}
+
+static void queue_reset(struct virtio_queue *vq)
+{
+	struct virtio_dev *vdev = vq->vdev;
+
+	queue_down(vq);
+	if (vdev->class->reset_queue)
+		vdev->class->reset_queue(vdev, vq->index);
+	pthread_mutex_lock(&vdev->dev->lock);
+	queue_clear(vq);
+	vdev->transport->reset_queue(vq);
+	queue_let_go(vq);
+	pthread_mutex_unlock(&vdev->dev->lock);
+}
+
+/* What the registers, or a device, have asked for. */
+static void queue_on_call(void *opaque)
+{
+	struct virtio_queue *vq = opaque;
+	struct virtio_dev *vdev = vq->vdev;
+
+	if (!__atomic_load_n(&vq->busy, __ATOMIC_ACQUIRE) ||
+	    !virtio_started(vdev))
+		return;
+	if (virtio_phase(vdev) == VIRTIO_RESETTING) {
+		queue_down(vq);
+		queue_let_go(vq);
+		return;
+	}
+	if (__atomic_load_n(&vq->resetting, __ATOMIC_ACQUIRE)) {
+		queue_reset(vq);
+		return;
+	}
+	queue_up(vq);
+	if (__atomic_exchange_n(&vq->kicked, false, __ATOMIC_ACQ_REL))
+		virtio_serve(vdev, vq->index);
+}
+
+static void queue_stop(void *opaque)
+{
+	struct virtio_queue *vq = opaque;
+
+	queue_down(vq);
+	loop_unpost(vq->loop, &vq->call);
 }
 
 void virtio_serve_later(struct virtio_dev *vdev, unsigned int index)
 {
-	pthread_mutex_lock(&vdev->dev->lock);
-	virtio_post(vdev, 1U << index);
-	pthread_mutex_unlock(&vdev->dev->lock);
+	struct virtio_queue *vq = &vdev->queues[index];
+
+	__atomic_store_n(&vq->kicked, true, __ATOMIC_RELEASE);
+	loop_post(vq->loop, &vq->call);
 }
 
 void virtio_serve(struct virtio_dev *vdev, unsigned int index)
 {
-	/* A kick that comes while the device is stopped waits for its start. */
-	if (!vdev->started ||
-	    (virtio_is_live(vdev) && vdev->class->serve(vdev, index)))
+	bool more = virtio_is_live(vdev) && vdev->class->serve(vdev, index);
+
+	/* What comes while the device is stopped, or stops, waits. */
+	if (more || !virtio_started(vdev))
 		virtio_serve_later(vdev, index);
 }
 
-/* In the loop: what the registers have asked for. */
-static void virtio_on_call(void *opaque)
-{
-	struct virtio_dev *vdev = opaque;
-	uint32_t kicked;
-	unsigned int i;
-
-	if (!vdev->started)
-		return;
-	if (virtio_phase(vdev) == VIRTIO_RESETTING)
-		virtio_give_back(vdev);
-	if (!virtio_is_live(vdev))
-		return;
-	if (!vdev->announced)
-		vdev->transport->live(vdev);
-	vdev->announced = true;
-
-	pthread_mutex_lock(&vdev->dev->lock);
-	kicked = vdev->kicked;
-	vdev->kicked = 0;
-	pthread_mutex_unlock(&vdev->dev->lock);
-	for (i = 0; i < vdev->class->nr_queues; i++)
-		if (kicked & (1U << i))
-			virtio_serve(vdev, i);
-}
+/* ---- life ------------------------------------------------------------------ */
 
 int virtio_init(struct virtio_dev *vdev, const struct virtio_class *class,
 		const struct virtio_transport *transport, struct device *dev)
 {
+	struct virtio_queue *vq;
 	unsigned int i;
 
-	vdev->queues = calloc(class->nr_queues, sizeof(*vdev->queues));
+	if (!vdev->nr_queues)
+		vdev->nr_queues = class->nr_queues;
+	if (!vdev->queue_size)
+		vdev->queue_size = class->queue_size;
+	vdev->queues = calloc(vdev->nr_queues, sizeof(*vdev->queues));
 	if (!vdev->queues)
 		return -ENOMEM;
 	vdev->class = class;
@@ -124,43 +200,70 @@ int virtio_init(struct virtio_dev *vdev, const struct virtio_class *class,
 	vdev->loop = dev->vm->loop;
 	vdev->call.fn = virtio_on_call;
 	vdev->call.opaque = vdev;
-	vdev->features |= BIT64(VIRTIO_F_VERSION_1) |
-			  BIT64(VIRTIO_RING_F_INDIRECT_DESC) |
-			  BIT64(VIRTIO_RING_F_EVENT_IDX);
-	for (i = 0; i < class->nr_queues; i++) {
-		vdev->queues[i].vdev = vdev;
-		vdev->queues[i].index = i;
-		vdev->queues[i].doorbell.fd = -1;
+	vdev->features |=
+		BIT64(VIRTIO_F_VERSION_1) | BIT64(VIRTIO_RING_F_INDIRECT_DESC) |
+		BIT64(VIRTIO_RING_F_EVENT_IDX) | BIT64(VIRTIO_F_RING_RESET);
+	if (dev->vm->cfg->virtio.packed)
+		vdev->features |= BIT64(VIRTIO_F_RING_PACKED);
+	if (class->in_order)
+		vdev->features |= BIT64(VIRTIO_F_IN_ORDER);
+	for (i = 0; i < vdev->nr_queues; i++) {
+		vq = &vdev->queues[i];
+		vq->vdev = vdev;
+		vq->index = (uint16_t)i;
+		vq->loop = vdev->loop;
+		vq->call.fn = queue_on_call;
+		vq->call.opaque = vq;
+		vq->doorbell.fd = -1;
 	}
 	return 0;
 }
 
 void virtio_destroy(struct virtio_dev *vdev)
 {
+	unsigned int i;
+
+	/* The device may have asked for something since it was stopped. */
+	for (i = 0; i < vdev->nr_queues; i++)
+		loop_sync(vdev->queues[i].loop, queue_stop, &vdev->queues[i]);
 	loop_unpost(vdev->loop, &vdev->call);
 	free(vdev->queues);
 }
 
 void virtio_reset(struct virtio_dev *vdev)
 {
+	unsigned int i;
+
+	/* It is stopped: no loop uses a queue or is about to. */
+	for (i = 0; i < vdev->nr_queues; i++)
+		__atomic_store_n(&vdev->queues[i].busy, false,
+				 __ATOMIC_RELAXED);
+	__atomic_store_n(&vdev->busy, 0, __ATOMIC_RELAXED);
 	virtio_give_back(vdev);
 }
 
 void virtio_start(struct virtio_dev *vdev)
 {
-	vdev->started = true;
+	unsigned int i;
+
+	__atomic_store_n(&vdev->started, true, __ATOMIC_RELEASE);
 	/* Whatever was asked for while it was stopped. */
-	pthread_mutex_lock(&vdev->dev->lock);
-	if (vdev->kicked || vdev->phase == VIRTIO_RESETTING)
-		virtio_post(vdev, 0);
-	pthread_mutex_unlock(&vdev->dev->lock);
+	for (i = 0; i < vdev->nr_queues; i++)
+		loop_post(vdev->queues[i].loop, &vdev->queues[i].call);
+	loop_post(vdev->loop, &vdev->call);
 }
 
 void virtio_stop(struct virtio_dev *vdev)
 {
-	vdev->started = false;
+	unsigned int i;
+
+	__atomic_store_n(&vdev->started, false, __ATOMIC_RELEASE);
+	for (i = 0; i < vdev->nr_queues; i++)
+		loop_sync(vdev->queues[i].loop, queue_stop, &vdev->queues[i]);
 	loop_unpost(vdev->loop, &vdev->call);
 }
+
+/* ---- what the driver does to registers ------------------------------------- */
 
 uint32_t virtio_features_read(const struct virtio_dev *vdev, uint32_t select)
 {
@@ -191,28 +294,56 @@ static void virtio_set_broken(struct virtio_dev *vdev, const char *why)
 	vdev->transport->signal_config(vdev);
 }
 
-/* [lock] DRIVER_OK: the loop takes the rings. */
+/* [lock] False if that is no ring. */
+static bool queue_start(struct virtio_queue *vq)
+{
+	struct virtio_dev *vdev = vq->vdev;
+
+	vq->at.packed = virtio_has(vdev, VIRTIO_F_RING_PACKED);
+	vq->at.indirect = virtio_has(vdev, VIRTIO_RING_F_INDIRECT_DESC);
+	vq->at.event_idx = virtio_has(vdev, VIRTIO_RING_F_EVENT_IDX);
+	if (!ring_start(&vq->ring, &vdev->dev->vm->mem, &vq->at))
+		return true;
+	virtio_set_broken(vdev, vq->ring.fault);
+	return false;
+}
+
+/* [lock] Its loop takes the queue. */
+static void queue_hand_over(struct virtio_queue *vq)
+{
+	__atomic_add_fetch(&vq->vdev->busy, 1, __ATOMIC_ACQ_REL);
+	__atomic_store_n(&vq->busy, true, __ATOMIC_RELEASE);
+	/* Chains may have been added before. */
+	virtio_serve_later(vq->vdev, vq->index);
+}
+
+/* [lock] DRIVER_OK: the loops take the rings. */
 static void virtio_go_live(struct virtio_dev *vdev)
 {
-	struct virtio_queue *vq;
-	uint32_t queues = 0;
 	unsigned int i;
 
-	for (i = 0; i < vdev->class->nr_queues; i++) {
-		vq = &vdev->queues[i];
-		if (!vq->enabled)
-			continue;
-		vq->at.indirect = virtio_has(vdev, VIRTIO_RING_F_INDIRECT_DESC);
-		vq->at.event_idx = virtio_has(vdev, VIRTIO_RING_F_EVENT_IDX);
-		if (ring_start(&vq->ring, &vdev->dev->vm->mem, &vq->at)) {
-			virtio_set_broken(vdev, vq->ring.fault);
+	for (i = 0; i < vdev->nr_queues; i++)
+		if (vdev->queues[i].enabled && !queue_start(&vdev->queues[i]))
 			return;
-		}
-		queues |= 1U << i;
-	}
 	virtio_set_phase(vdev, VIRTIO_LIVE);
-	/* Chains may have been added before. */
-	virtio_post(vdev, queues);
+	for (i = 0; i < vdev->nr_queues; i++)
+		if (vdev->queues[i].enabled)
+			queue_hand_over(&vdev->queues[i]);
+}
+
+/* [lock] */
+static void virtio_begin_reset(struct virtio_dev *vdev)
+{
+	unsigned int i;
+
+	if (vdev->phase == VIRTIO_SETUP) {
+		virtio_clear(vdev);
+		return;
+	}
+	virtio_set_phase(vdev, VIRTIO_RESETTING);
+	for (i = 0; i < vdev->nr_queues; i++)
+		loop_post(vdev->queues[i].loop, &vdev->queues[i].call);
+	loop_post(vdev->loop, &vdev->call);
 }
 
 void virtio_status_write(struct virtio_dev *vdev, uint8_t status)
@@ -220,12 +351,7 @@ void virtio_status_write(struct virtio_dev *vdev, uint8_t status)
 	uint8_t new = status & ~vdev->status;
 
 	if (!status) {
-		if (vdev->phase == VIRTIO_SETUP) {
-			virtio_clear(vdev);
-		} else {
-			virtio_set_phase(vdev, VIRTIO_RESETTING);
-			virtio_post(vdev, 0);
-		}
+		virtio_begin_reset(vdev);
 		return;
 	}
 
@@ -247,18 +373,45 @@ void virtio_status_write(struct virtio_dev *vdev, uint8_t status)
 
 void virtio_kick(struct virtio_dev *vdev, unsigned int index)
 {
-	if (vdev->phase == VIRTIO_LIVE && index < vdev->class->nr_queues &&
+	if (vdev->phase == VIRTIO_LIVE && index < vdev->nr_queues &&
 	    vdev->queues[index].enabled)
-		virtio_post(vdev, 1U << index);
+		virtio_serve_later(vdev, index);
 }
 
 struct virtio_queue *virtio_queue_setup(struct virtio_dev *vdev,
 					unsigned int index)
 {
-	if (vdev->phase != VIRTIO_SETUP || index >= vdev->class->nr_queues ||
-	    vdev->queues[index].enabled)
+	bool open = vdev->phase == VIRTIO_SETUP ||
+		    (vdev->phase == VIRTIO_LIVE &&
+		     virtio_has(vdev, VIRTIO_F_RING_RESET));
+
+	if (!open || index >= vdev->nr_queues || vdev->queues[index].enabled)
 		return NULL;
 	return &vdev->queues[index];
+}
+
+void virtio_queue_enable(struct virtio_queue *vq)
+{
+	vq->enabled = true;
+	if (vq->vdev->phase == VIRTIO_LIVE && queue_start(vq))
+		queue_hand_over(vq);
+}
+
+void virtio_queue_reset(struct virtio_dev *vdev, unsigned int index)
+{
+	struct virtio_queue *vq;
+
+	if (!virtio_has(vdev, VIRTIO_F_RING_RESET) ||
+	    index >= vdev->nr_queues || !vdev->queues[index].enabled)
+		return;
+	vq = &vdev->queues[index];
+	if (vdev->phase == VIRTIO_SETUP) {
+		queue_clear(vq);
+		vdev->transport->reset_queue(vq);
+	} else if (vdev->phase == VIRTIO_LIVE) {
+		__atomic_store_n(&vq->resetting, true, __ATOMIC_RELEASE);
+		loop_post(vq->loop, &vq->call);
+	}
 }
 
 void virtio_break(struct virtio_queue *vq, const char *why)
@@ -271,11 +424,13 @@ void virtio_break(struct virtio_queue *vq, const char *why)
 	pthread_mutex_unlock(&vdev->dev->lock);
 }
 
+/* ---- what the device does with chains --------------------------------------- */
+
 bool virtio_pop(struct virtio_queue *vq, struct ring_chain *chain)
 {
 	int ret;
 
-	if (!virtio_is_live(vq->vdev) || !vq->enabled)
+	if (!vq->up || !virtio_is_live(vq->vdev))
 		return false;
 	ret = ring_pop(&vq->ring, chain);
 	if (ret < 0)
@@ -289,16 +444,30 @@ void virtio_push(struct virtio_queue *vq, const struct ring_chain *chain,
 	ring_push(&vq->ring, chain, len);
 }
 
+/* Also while it is about to stop: what was in flight comes back then. */
 void virtio_signal(struct virtio_queue *vq)
 {
 	struct virtio_dev *vdev = vq->vdev;
 
-	if (!virtio_is_live(vdev) || !vq->enabled ||
-	    !ring_should_signal(&vq->ring))
-		return;
-	pthread_mutex_lock(&vdev->dev->lock);
-	vdev->transport->signal_queue(vdev, vq);
-	pthread_mutex_unlock(&vdev->dev->lock);
+	if (vq->up && virtio_phase(vdev) == VIRTIO_LIVE &&
+	    ring_should_signal(&vq->ring))
+		vdev->transport->signal_queue(vdev, vq);
+}
+
+void virtio_poll_on(struct virtio_queue *vq)
+{
+	vq->ring.polled = true;
+}
+
+bool virtio_poll_off(struct virtio_queue *vq)
+{
+	vq->ring.polled = false;
+	return vq->up && ring_want_notify(&vq->ring);
+}
+
+bool virtio_pending(const struct virtio_queue *vq)
+{
+	return vq->up && ring_pending(&vq->ring);
 }
 
 void virtio_config_changed(struct virtio_dev *vdev)

@@ -9,22 +9,36 @@
  *          ^  \                    |                            |
  *          |   \ bad ring          | driver writes status 0     |
  *          |    `------------------|--------------------------->|
- *          |      loop: done       v                            |
+ *          |      loops: done      v                            |
  *          `------------------ RESETTING <----------------------'
  *
  * In SETUP the registers, that is vCPU threads, own the queues.  In all other
- * phases the device's loop does: only it touches rings, and the registers of
- * queues are frozen.  The driver reads its old status until the loop has given
- * the queues back.  BROKEN is what the driver sees as NEEDS_RESET.
+ * phases each queue belongs to a loop, its own or the device's: only that loop
+ * touches the ring, and the registers of queues are frozen.  A reset waits for
+ * each of these loops to let go of its queues (quiesce), then the device's loop
+ * gives them back; the driver reads its old status until then.  BROKEN is what
+ * the driver sees as NEEDS_RESET.  While LIVE, one queue can be reset by itself
+ * (2.6.1): its loop gives it back, and the driver may enable it again.
+ *
+ * Of the ring's features, IN_ORDER is offered by classes whose requests end in
+ * the order in which they began, and RING_PACKED where the configuration says
+ * so.  NOTIFICATION_DATA is not, as a doorbell is an eventfd that has no data;
+ * nor are ACCESS_PLATFORM and ORDER_PLATFORM, as devices here see memory just as
+ * processors do.
+ *
+ * The device's loop is the main thread's.  Other loops run, in threads of their
+ * own, from before the device's first start until after its last stop.
  *
  * Locks:
- *   dev->lock   mutex   all of struct virtio_dev and of its queues but the
- *                       rings; taken by the bus around register access and by
- *                       the loop for what it shares with the registers.
- *                       phase is written under it; the loop, which alone
- *                       leaves RESETTING, may read it without.
- * Functions marked [loop] are called in the device's loop with no lock held,
- * those marked [lock] with dev->lock held.
+ *   dev->lock   mutex   all of struct virtio_dev and of its queues but what is
+ *                       a loop's; taken by the bus around register access and
+ *                       by loops for what they share with the registers.
+ *                       phase is written under it and read without;
+ *                       the device's loop alone leaves RESETTING.
+ * Functions marked [queue] are called in the queue's loop, those marked [loop]
+ * in the device's, with no lock held; those marked [lock] with dev->lock held.
+ * Popping, pushing and serving take no lock, and so does interrupting by a
+ * message that the accelerator sends.
  */
 #ifndef VIREO_VIRTIO_H
 #define VIREO_VIRTIO_H
@@ -49,13 +63,23 @@ struct virtio_dev;
 
 struct virtio_queue {
 	struct virtio_dev *vdev;
+	/* Who serves it; the device may set it before its first reset. */
+	struct loop *loop;
 	uint16_t index;
-	uint16_t vector;
+	uint16_t vector; /* written under the lock, read without */
 	bool enabled;
+	bool kicked;	/* waits to be served; atomic */
+	bool busy;	/* from DRIVER_OK until its loop let go of it; atomic */
+	bool resetting; /* by itself, while its loop has not let go; atomic */
 	struct ring_layout at; /* as the driver has set it up */
-	struct ring ring;      /* owned by the loop but in SETUP */
+
+	/* [queue], but in SETUP */
+	struct ring ring;
+	struct loop_call call;
+	bool up; /* the ring is in use */
 	struct loop_fd doorbell;
-	bool doorbell_on; /* the accelerator signals it */
+	bool doorbell_ready; /* [lock] there is somebody to hear it */
+	bool doorbell_on;    /* [lock] the accelerator signals it */
 };
 
 /* What a kind of device is to the core. */
@@ -64,29 +88,51 @@ struct virtio_class {
 	uint16_t nr_queues;
 	uint16_t queue_size;
 	uint32_t pci_class;
+	bool in_order; /* chains are pushed in the order of popping */
 	/*
-	 * [loop] Serves queue @index; true if it stopped at VIRTIO_BUDGET and
+	 * [queue] Serves queue @index; true if it stopped at VIRTIO_BUDGET and
 	 * wants to be called again.
 	 */
 	bool (*serve)(struct virtio_dev *vdev, unsigned int index);
 	/*
-	 * [loop] Drops what it holds of the rings; returns with no I/O in
-	 * flight.  May be NULL.
+	 * [queue] Returns with no I/O of the queue in flight: for a stop, after
+	 * which it may go on, and before a reset.  May be NULL.
+	 */
+	void (*quiesce)(struct virtio_dev *vdev, unsigned int index);
+	/*
+	 * [queue] Drops what it holds of the queue's ring, which is reset by
+	 * itself, after quiesce.  May be NULL.
+	 */
+	void (*reset_queue)(struct virtio_dev *vdev, unsigned int index);
+	/*
+	 * [loop] Drops what it holds of the rings, of which none is in use any
+	 * more.  May be NULL.
 	 */
 	void (*reset)(struct virtio_dev *vdev);
+	/*
+	 * [lock] The driver writes to the configuration, of which @off may be
+	 * anything.  May be NULL.
+	 */
+	void (*config_write)(struct virtio_dev *vdev, uint64_t off,
+			     unsigned int size, uint64_t val);
 };
 
 struct virtio_transport {
-	/* [lock] Interrupts the driver. */
+	/* [queue] Interrupts the driver. */
 	void (*signal_queue)(struct virtio_dev *vdev, struct virtio_queue *vq);
+	/* [lock] */
 	void (*signal_config)(struct virtio_dev *vdev);
 	/* [lock] Status or configuration changed, not by the driver. */
 	void (*show)(struct virtio_dev *vdev);
-	/* [lock] The device was reset: so are the transport's registers. */
+	/*
+	 * [lock] The device was reset, or a queue: so are the transport's
+	 * registers, and no doorbell rings.
+	 */
 	void (*reset)(struct virtio_dev *vdev);
-	/* [loop] The rings are in use; they no longer are. */
-	void (*live)(struct virtio_dev *vdev);
-	void (*dead)(struct virtio_dev *vdev);
+	void (*reset_queue)(struct virtio_queue *vq);
+	/* [queue] From now on its loop hears the doorbell; no longer. */
+	void (*listen)(struct virtio_queue *vq);
+	void (*unlisten)(struct virtio_queue *vq);
 };
 
 enum virtio_phase {
@@ -101,6 +147,9 @@ struct virtio_dev {
 	const struct virtio_transport *transport;
 	struct device *dev;
 	struct loop *loop;
+	/* The device may set both before virtio_init; 0: as its class says. */
+	uint16_t nr_queues;
+	uint16_t queue_size;
 	struct virtio_queue *queues;
 	/* Device-specific configuration; owned by the device. */
 	const void *config;
@@ -110,10 +159,9 @@ struct virtio_dev {
 	uint8_t status;
 	uint8_t config_generation;
 	enum virtio_phase phase;
-	uint32_t kicked; /* queues that wait to be served, by bit */
+	unsigned int busy; /* queues that are; atomic */
 	struct loop_call call;
-	bool started;	/* the loop's */
-	bool announced; /* the loop's: transport->live was called */
+	bool started; /* written by the main thread; atomic */
 	struct log_limit guest_log;
 };
 
@@ -136,24 +184,35 @@ void virtio_features_write(struct virtio_dev *vdev, uint32_t select,
 			   uint32_t val);
 void virtio_status_write(struct virtio_dev *vdev, uint8_t status);
 void virtio_kick(struct virtio_dev *vdev, unsigned int index);
+void virtio_queue_enable(struct virtio_queue *vq);
+void virtio_queue_reset(struct virtio_dev *vdev, unsigned int index);
 /* The queue if its registers may be written now, or NULL. */
 struct virtio_queue *virtio_queue_setup(struct virtio_dev *vdev,
 					unsigned int index);
-/* Serves a queue that was kicked. [loop] */
+/* Serves a queue that was kicked. [queue] */
 void virtio_serve(struct virtio_dev *vdev, unsigned int index);
 
-/* For devices. [loop] */
+/* For devices. */
 bool virtio_is_live(const struct virtio_dev *vdev);
 bool virtio_has(const struct virtio_dev *vdev, unsigned int feature);
-/* True with the next chain; false if there is none or the ring is broken. */
+/* True with the next chain; false if there is none or the ring is broken. [queue] */
 bool virtio_pop(struct virtio_queue *vq, struct ring_chain *chain);
 void virtio_push(struct virtio_queue *vq, const struct ring_chain *chain,
 		 uint32_t len);
-/* Interrupts the driver if it wants that for what was pushed. */
+/* Interrupts the driver if it wants that for what was pushed. [queue] */
 void virtio_signal(struct virtio_queue *vq);
-/* The driver broke the rules beyond what a reply could say. */
+/*
+ * Polling: while it is on, virtio_pop does not ask for the doorbell when it
+ * finds nothing.  Once it is off, a chain may have come that nobody rang for:
+ * then true. [queue]
+ */
+void virtio_poll_on(struct virtio_queue *vq);
+bool virtio_poll_off(struct virtio_queue *vq);
+/* Whether there is something to pop, or a fault to find. [queue] */
+bool virtio_pending(const struct virtio_queue *vq);
+/* The driver broke the rules beyond what a reply could say. [queue] */
 void virtio_break(struct virtio_queue *vq, const char *why);
-/* Has the loop serve a queue; from any thread, without the lock. */
+/* Has its loop serve a queue; from any thread, with the lock or without. */
 void virtio_serve_later(struct virtio_dev *vdev, unsigned int index);
 /* The device has changed its configuration under the lock. [lock] */
 void virtio_config_changed(struct virtio_dev *vdev);

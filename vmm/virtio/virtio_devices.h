@@ -6,19 +6,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../block/raw.h"
+#include "../block/block.h"
 #include "../device.h"
 
 struct chardev;
+struct disk_config;
+struct throttle;
 
 /* config: struct disk_config */
 extern const struct dev_class virtio_blk_class;
+/* config: struct config, of which the SCSI disks and drives are its targets */
+extern const struct dev_class virtio_scsi_class;
 /* config: struct rng_config */
 extern const struct dev_class virtio_rng_class;
 /* config: struct vcon_config */
 extern const struct dev_class virtio_console_class;
 
-/* What a disk has done of a kind since it was made; the main thread's. */
+/* What a disk has done of a kind since it was made. */
 struct blk_count {
 	uint64_t ops;
 	uint64_t bytes;
@@ -28,13 +32,51 @@ struct blk_count {
 };
 
 struct blk_status {
-	const struct raw *raw;
+	const struct block *block;
 	const struct disk_config *config;
-	const struct blk_count *counts; /* by enum raw_op */
-	uint64_t highest;		/* byte written, and one more */
+	struct blk_count counts[BLOCK_NR_OPS];
+	uint64_t highest; /* byte written, and one more */
+	int failed;	  /* an errno, if something did since the last start */
 };
 
+/* Its limits. */
+struct throttle *virtio_blk_throttle(struct device *dev);
+/* The main thread; as block_resize.  The guest is told. */
+int virtio_blk_resize(struct device *dev, uint64_t size, struct error *err);
+
 void virtio_blk_status(const struct device *dev, struct blk_status *status);
+
+#define SCSI_TARGET_ID_MAX 24
+
+struct scsi_status_of {
+	const char *id; /* "scsi0-hd0", "scsi0-cd1" */
+	bool cdrom;
+	bool locked;
+	bool tray_open;
+	struct blk_status blk; /* block is NULL if there is no medium */
+};
+
+/*
+ * Targets of a SCSI controller, by number, which must be one for which
+ * virtio_scsi_status has been true; that is false for other numbers.  All of
+ * them in the main thread.
+ */
+#define SCSI_TARGETS 32
+bool virtio_scsi_status(const struct device *dev, unsigned int number,
+			struct scsi_status_of *status);
+/* A disk more: its number, or -errno. */
+int virtio_scsi_attach(struct device *dev, const struct disk_config *config,
+		       struct error *err);
+void virtio_scsi_detach(struct device *dev, unsigned int number);
+/* Of a disk; as virtio_blk_resize. */
+int virtio_scsi_resize(struct device *dev, unsigned int number, uint64_t size,
+		       struct error *err);
+/* Of a drive; -EBUSY if the guest has locked it and was asked. */
+int virtio_scsi_eject(struct device *dev, unsigned int number, bool force,
+		      struct error *err);
+int virtio_scsi_insert(struct device *dev, unsigned int number,
+		       const struct block_options *options, bool force,
+		       struct error *err);
 const struct chardev *virtio_console_chardev(const struct device *dev);
 
 #endif

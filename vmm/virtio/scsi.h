@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Private to the virtio-scsi device: scsi.c has its life and the request
+ * queues, scsi_control.c task management and events, scsi_target.c what is
+ * attached, and changes while the machine runs.
+ *
+ * No lock beyond those of virtio.h: all of it, and all of its queues, belong
+ * to the main thread's loop.
+ */
+#ifndef VIREO_VIRTIO_SCSI_H
+#define VIREO_VIRTIO_SCSI_H
+
+/* What a driver may make of them: as far as anybody has use for. */
+#define VIRTIO_SCSI_CDB_SIZE 255
+#define VIRTIO_SCSI_SENSE_SIZE 252
+#include <linux/virtio_scsi.h>
+
+#include "../scsi/scsi.h"
+#include "pci.h"
+#include "virtio_devices.h"
+
+#define SCSI_QUEUE_SIZE 128
+#define SCSI_MAX_QUEUES 16
+
+/* Queues (virtio 1.2, 5.6.2). */
+enum { SCSI_QUEUE_CONTROL, SCSI_QUEUE_EVENT, SCSI_QUEUE_REQUEST };
+
+struct virtio_scsi;
+
+/* With one unit, of number 0. */
+struct scsi_target {
+	struct virtio_scsi *scsi;
+	unsigned int number;
+	char id[SCSI_TARGET_ID_MAX];
+	struct scsi_lun lun;
+	struct aio *aio;
+	unsigned int in_flight;
+	bool removed; /* goes when nothing is in flight */
+	struct loop_call bury;
+	uint32_t notify; /* asynchronous events that the driver wants */
+	struct blk_count counts[BLOCK_NR_OPS];
+	uint64_t highest;
+};
+
+struct scsi_req {
+	struct scsi_cmd cmd;
+	struct scsi_target *target;
+	struct scsi_req *next, **prev; /* of those in flight; next: free ones */
+	unsigned int queue;
+	uint64_t tag;
+	bool awaited;	  /* by the task management function */
+	uint8_t response; /* if it is cancelled */
+	uint64_t data_len;
+	struct iovec data[RING_MAX_IOV];
+	struct ring_chain chain;
+};
+
+struct scsi_queue {
+	struct virtio_queue *vq;
+	struct loop_call signal; /* deferred to the end of a round */
+};
+
+struct virtio_scsi {
+	struct virtio_pci vpci;
+	struct virtio_scsi_config config;
+	struct scsi_queue queues[SCSI_QUEUE_REQUEST + SCSI_MAX_QUEUES];
+	struct scsi_target *targets[SCSI_TARGETS];
+	struct scsi_req *free;
+	struct scsi_req *in_flight;
+
+	/* The one function under way: no other is looked at before it ends. */
+	bool managing;
+	unsigned int awaited; /* requests that it waits for */
+	struct ring_chain function;
+	/* An event was lost, for want of a buffer. */
+	bool missed;
+};
+
+static inline struct virtio_scsi *to_scsi(struct virtio_dev *vdev)
+{
+	return container_of(vdev, struct virtio_scsi, vpci.vdev);
+}
+
+static inline struct virtio_scsi *scsi_of(const struct device *dev)
+{
+	return container_of(dev, struct virtio_scsi, vpci.pci.dev);
+}
+
+/* scsi.c */
+
+/* The target of an address, of any unit; NULL: there is none (5.6.6.1). */
+struct scsi_target *scsi_find(const struct virtio_scsi *scsi,
+			      const uint8_t lun[8], unsigned int *unit);
+bool scsi_serve_requests(struct virtio_scsi *scsi, unsigned int queue);
+/* Interrupts at the end of the round. */
+void scsi_signal_later(struct virtio_scsi *scsi, unsigned int queue);
+/* Waits until nothing is in flight. */
+void scsi_drain(struct virtio_scsi *scsi);
+
+/* scsi_control.c */
+bool scsi_serve_control(struct virtio_scsi *scsi);
+void scsi_serve_events(struct virtio_scsi *scsi);
+/* One of the requests that scsi->awaited counts has ended. */
+void scsi_awaited_ended(struct virtio_scsi *scsi);
+void scsi_event(struct virtio_scsi *scsi, const struct scsi_target *target,
+		uint32_t event, uint32_t reason);
+
+/* scsi_target.c */
+/* At the first free number, which it returns. */
+int scsi_target_add(struct virtio_scsi *scsi, const struct disk_config *config,
+		    bool cdrom, struct error *err);
+void scsi_target_put(struct scsi_target *target); /* one request less */
+void scsi_target_free(struct scsi_target *target);
+
+#endif
