@@ -159,6 +159,7 @@ include tests/payload/build.mk
 include tests/kselftest/build.mk
 include tests/fuzz/build.mk
 include tests/bench/build.mk
+include tests/vm/build.mk
 include tests/libfuzz/build.mk
 
 setup:
@@ -167,7 +168,7 @@ setup:
 guest: setup
 	@tools/mkguest all
 
-tests: $(UNIT) payload kselftest fuzz checked $(if $(shell command -v clang),libfuzz)
+tests: $(UNIT) payload kselftest fuzz vm-guest checked $(if $(shell command -v clang),libfuzz)
 
 # The VMM with ASan and UBSan, build/asan/vireo, for tests of hostile clients.
 checked:
