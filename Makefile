@@ -31,7 +31,7 @@ WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
 VMM_CFLAGS := -std=gnu11 -pthread -D_GNU_SOURCE -DVIREO_VERSION='"$(VERSION)"' \
             -fstack-protector-strong -fno-strict-aliasing \
             $(WARN) -Iuapi -Ivmm $(CFLAGS)
-VMM_LIBS := -ljansson -laio
+VMM_LIBS := -ljansson -laio -lz -lzstd
 
 VMM_SRC  := $(sort $(wildcard vmm/*.c vmm/*/*.c))
 VMM_OBJ  := $(VMM_SRC:%.c=$(B)/obj/%.o)
