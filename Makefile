@@ -150,6 +150,7 @@ endif
 include tests/payload/build.mk
 include tests/kselftest/build.mk
 include tests/fuzz/build.mk
+include tests/img/build.mk
 
 setup:
 	@tools/setup
@@ -157,7 +158,7 @@ setup:
 guest: setup
 	@tools/mkguest all
 
-tests: $(UNIT) payload kselftest fuzz checked
+tests: $(UNIT) payload kselftest fuzz imgtest checked
 
 # The VMM with ASan and UBSan, build/asan/vireo, for tests of hostile clients.
 checked:

@@ -468,6 +468,8 @@ int qcow2_free_now(struct qcow2 *q)
 
 	for (; i < q->nr_freed && q->freed[i].when < oldest && !rc; i++)
 		rc = qcow2_refcount_add(q, q->freed[i].cluster, -1);
+	if (!i)
+		return rc;
 	q->nr_freed -= i;
 	memmove(q->freed, q->freed + i, q->nr_freed * sizeof(*q->freed));
 	return rc;
