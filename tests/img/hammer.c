@@ -20,6 +20,7 @@
 
 #include "block/block.h"
 #include "error.h"
+#include "log.h"
 #include "loop.h"
 
 #define SECTOR 512
@@ -441,6 +442,7 @@ int main(int argc, char **argv)
 	uint64_t seed = 1;
 	int i, rc;
 
+	log_level = LOG_WARN;
 	if (argc < 4)
 		return usage();
 	check = !strcmp(argv[1], "verify");

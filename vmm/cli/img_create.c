@@ -95,17 +95,26 @@ static int make_qcow2(int fd, const struct img_create *how, uint64_t size,
 	return qcow2_create(fd, &create, err);
 }
 
+static int check_make(const char *path, const struct img_create *how,
+		      struct error *err)
+{
+	if (strcmp(img_format(path, how->format), "raw") ||
+	    !(how->backing || how->cluster_size || how->lazy || how->compat ||
+	      how->compression || how->refcount_bits))
+		return 0;
+	return error_set(err, EINVAL,
+			 "raw images have no such options (--format qcow2 has)");
+}
+
 int img_make(const char *path, const struct img_create *how, uint64_t size,
 	     struct error *err)
 {
 	bool raw = !strcmp(img_format(path, how->format), "raw"), made;
-	int fd, rc = 0;
+	int fd, rc;
 
-	if (raw && (how->backing || how->cluster_size || how->lazy ||
-		    how->compat || how->compression || how->refcount_bits))
-		return error_set(err, EINVAL,
-				 "raw images have no such options (--format "
-				 "qcow2 has)");
+	rc = check_make(path, how, err);
+	if (rc)
+		return rc;
 	fd = open_new(path, how->force, &made, err);
 	if (fd < 0)
 		return fd;
@@ -153,8 +162,10 @@ static int create(const char *const *words, int count,
 		  const struct img_create *how, struct error *err)
 {
 	uint64_t size = 0;
-	int rc = 0;
+	int rc = check_make(words[0], how, err);
 
+	if (rc)
+		return rc;
 	if (how->backing && !how->backing_format)
 		return error_set(err, EINVAL,
 				 "the format of the backing file is missing "
