@@ -55,7 +55,8 @@ static bool must_wait(struct qcow2_req *r, uint64_t first, uint64_t count,
 
 	*elsewhere = false;
 	for (other = r->disk->q->oldest; other; other = other->newer) {
-		if (other == r || first + count <= other->first ||
+		if (other == r || !other->clusters ||
+		    first + count <= other->first ||
 		    other->first + other->clusters <= first)
 			continue;
 		wait = true;
