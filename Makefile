@@ -32,7 +32,7 @@ WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
 VMM_CFLAGS := -std=gnu11 -pthread -D_GNU_SOURCE -DVIREO_VERSION='"$(VERSION)"' \
             -fstack-protector-strong -fno-strict-aliasing \
             $(WARN) -Iuapi -Ivmm $(CFLAGS)
-VMM_LIBS := -ljansson -lcap -l:libaio.a
+VMM_LIBS := -ljansson -lcap -l:libaio.a -l:libz.a -l:libzstd.a
 
 VMM_SRC  := $(sort $(wildcard vmm/*.c vmm/*/*.c))
 # Optional: URING= builds without.
@@ -184,6 +184,7 @@ include tests/fuzz/build.mk
 include tests/bench/build.mk
 include tests/sandbox/build.mk
 include tests/vm/build.mk
+include tests/img/build.mk
 include tests/libfuzz/build.mk
 
 setup:
@@ -192,7 +193,7 @@ setup:
 guest: setup
 	@tools/mkguest all
 
-tests: $(UNIT) payload sandbox-tests kselftest fuzz vm-guest checked \
+tests: $(UNIT) payload sandbox-tests kselftest fuzz vm-guest imgtest checked \
        $(if $(shell command -v clang),libfuzz)
 
 # The VMM with ASan and UBSan, build/asan/vireo, for tests of hostile clients,

@@ -11,6 +11,7 @@ enum vireo_status {
 	STATUS_STOPPED = 4, /* a person stopped the guest with Ctrl-A x */
 	STATUS_ABSENT = 5,  /* no machine of that name runs */
 	STATUS_TIMEOUT = 6, /* vireo stop: it has not ended in time */
+	STATUS_LEAKS = 7,   /* vireo img check: only leaks were found */
 	STATUS_SIGNAL = 128 /* plus the number of the signal that stopped it */
 };
 

@@ -14,6 +14,7 @@
 
 const struct block_format *const block_formats[] = {
 	&raw_format,
+	&qcow2_format,
 	NULL,
 };
 

@@ -40,6 +40,10 @@ struct block_options {
 	bool readonly;
 	enum block_cache cache;
 	enum aio_kind aio;
+	bool shared;	     /* whoever else has it open */
+	bool no_backing;     /* for who only looks at tables */
+	bool for_repair;     /* even if its tables are not to be trusted */
+	unsigned int depth;  /* in a chain of backing files */
 };
 
 enum block_op {
@@ -104,6 +108,7 @@ struct block {
 /* All there are, NULL at the end. */
 extern const struct block_format *const block_formats[];
 extern const struct block_format raw_format;
+extern const struct block_format qcow2_format;
 
 /* Opens, locks, and chooses what @opt leaves open. */
 int block_open(struct block **block, const struct block_options *opt,

@@ -190,7 +190,7 @@ int block_file_open(struct block *block, const struct block_options *opt,
 	rc = geometry(block, err);
 	if (rc)
 		goto err_fd;
-	rc = lock(block, err);
+	rc = opt->shared ? 0 : lock(block, err);
 	if (rc)
 		goto err_fd;
 	rc = choose_cache(block, opt, err);

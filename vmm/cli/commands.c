@@ -21,6 +21,9 @@ const struct cli_command cli_commands[] = {
 	  "count a machine's exits per second, by reason", cli_stats },
 	{ "qmp", "NAME [COMMAND [JSON]]", "talk QMP to a machine", cli_qmp },
 	{ "inspect", "NAME [--json]", "tell all about a machine", cli_inspect },
+	{ "img",
+	  "info|check|create|convert|resize|snapshot ...",
+	  "work with disk images", cli_img },
 	{ "config", "--check|--print FILE [OPTION...] | --schema",
 	  "check or complete a configuration file", cli_config },
 	{ 0 }
