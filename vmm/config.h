@@ -31,7 +31,8 @@ struct vcon_config {
 
 /* Of all virtio devices. */
 struct virtio_config {
-	bool packed; /* packed rings are offered */
+	bool packed;	   /* packed rings are offered */
+	bool transitional; /* for drivers of before virtio 1.0, too */
 };
 
 struct qmp_config {

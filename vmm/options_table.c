@@ -107,6 +107,11 @@ static const struct opt virtio_options[] = {
 	  .def = "off",
 	  .offset = offsetof(struct virtio_config, packed),
 	  .help = "offer packed rings" },
+	{ .name = "transitional",
+	  .kind = OPT_BOOL,
+	  .def = "off",
+	  .offset = offsetof(struct virtio_config, transitional),
+	  .help = "for drivers of before virtio 1.0, too" },
 	{ 0 }
 };
 

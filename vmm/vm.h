@@ -128,6 +128,12 @@ void vm_crash(struct vm *vm, unsigned int vcpu, const struct error *why);
 /* From the thread of a vCPU that met the debugger: pauses the VM. */
 void vm_hit(struct vm *vm, struct vcpu *vcpu);
 
+/*
+ * Whether vCPUs are to stop executing: who waits in one of them for the main
+ * thread must give up, as that waits for it.  From any thread.
+ */
+bool vm_parks(struct vm *vm);
+
 /* The main thread's loop. */
 void vm_power_button(struct vm *vm); /* of ACPI */
 /* Do nothing if it is so already; what has crashed does not resume. */

@@ -10,8 +10,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "../config.h"
 #include "../error.h"
 #include "../vm.h"
+#include "pci_legacy.h"
 
 #define PCI_VENDOR_VIRTIO 0x1af4
 #define PCI_DEVICE_VIRTIO 0x1040
@@ -160,7 +162,7 @@ static void vpci_signal_config(struct virtio_dev *vdev)
 	vpci_signal(vpci, vpci->config_vector, ISR_CONFIG);
 }
 
-static uint8_t isr_read(struct virtio_pci *vpci)
+uint8_t virtio_pci_isr_read(struct virtio_pci *vpci)
 {
 	uint8_t isr = vpci->isr;
 
@@ -181,21 +183,37 @@ static void on_doorbell(void *opaque, uint32_t events)
 		virtio_serve(vq->vdev, vq->index);
 }
 
-/* [lock] A queue whose doorbell is not an eventfd is rung through the bus. */
-static void doorbell_set(struct virtio_pci *vpci, struct virtio_queue *vq,
+/*
+ * [lock] The accelerator signals it or no longer does.  A legacy driver writes
+ * the numbers of all queues to one port, else each has an address.
+ */
+static int doorbell_wire(struct virtio_pci *vpci, struct virtio_queue *vq,
 			 bool on)
 {
 	struct accel *accel = vpci->pci.dev.vm->accel;
 	uint64_t addr = vpci->bar_base + VIRTIO_PCI_NOTIFY +
 			vq->index * VIRTIO_PCI_NOTIFY_STEP;
 
-	on = on && vq->doorbell_ready && vpci->bar_base;
+	if (vpci->legacy)
+		return accel->ops->ioeventfd(accel, BUS_PIO,
+					     vpci->io_base +
+						     VIRTIO_LEGACY_NOTIFY,
+					     2, true, vq->index,
+					     vq->doorbell.fd, !on);
+	/* Any width: then KVM need not look at the instruction. */
+	return accel->ops->ioeventfd(accel, BUS_MMIO, addr, 0, false, 0,
+				     vq->doorbell.fd, !on);
+}
+
+/* [lock] A queue whose doorbell is not an eventfd is rung through the bus. */
+static void doorbell_set(struct virtio_pci *vpci, struct virtio_queue *vq,
+			 bool on)
+{
+	on = on && vq->doorbell_ready &&
+	     (vpci->legacy ? vpci->io_base : vpci->bar_base);
 	if (vq->doorbell_on == on)
 		return;
-	/* Any width: then KVM need not look at the instruction. */
-	if (accel->ops->ioeventfd(accel, BUS_MMIO, addr, 0, false, 0,
-				  vq->doorbell.fd, !on) &&
-	    on)
+	if (doorbell_wire(vpci, vq, on) && on)
 		return;
 	vq->doorbell_on = on;
 }
@@ -246,12 +264,13 @@ static void vpci_bar_mapped(struct pci_dev *pci, unsigned int nr, bool mapped)
 {
 	struct virtio_pci *vpci = container_of(pci, struct virtio_pci, pci);
 
-	if (nr != VIRTIO_PCI_BAR)
+	if (nr != VIRTIO_PCI_BAR && nr != VIRTIO_PCI_BAR_LEGACY)
 		return;
 	pthread_mutex_lock(&pci->dev.lock);
 	/* Adding or removing waits for a grace period of KVM, no more. */
 	doorbells_set(vpci, false);
-	vpci->bar_base = mapped ? pci->bars[nr].range.base : 0;
+	*(nr == VIRTIO_PCI_BAR ? &vpci->bar_base : &vpci->io_base) =
+		mapped ? pci->bars[nr].range.base : 0;
 	doorbells_set(vpci, true);
 	pthread_mutex_unlock(&pci->dev.lock);
 }
@@ -282,7 +301,8 @@ static void vpci_reset_regs(struct virtio_dev *vdev)
 	vpci->config_vector = VIRTIO_NO_VECTOR;
 	for (i = 0; i < vdev->nr_queues; i++)
 		queue_regs_reset(vpci, &vdev->queues[i]);
-	isr_read(vpci);
+	vpci->legacy = false;
+	virtio_pci_isr_read(vpci);
 	vpci_show(vdev);
 }
 
@@ -299,9 +319,13 @@ static const struct virtio_transport vpci_transport = {
 /* ---- the structures in the BAR, with dev->lock held ---------------------- */
 
 /* A vector that does not exist reads back as none (4.1.5.1.2.1). */
-static uint16_t vector_of(const struct virtio_pci *vpci, uint16_t val)
+void virtio_pci_set_vector(struct virtio_pci *vpci, struct virtio_queue *vq,
+			   uint16_t vector)
 {
-	return val < vpci->pci.msix.nr ? val : VIRTIO_NO_VECTOR;
+	if (vector >= vpci->pci.msix.nr)
+		vector = VIRTIO_NO_VECTOR;
+	__atomic_store_n(vq ? &vq->vector : &vpci->config_vector, vector,
+			 __ATOMIC_RELAXED);
 }
 
 static void store_half(uint64_t *reg, bool high, unsigned int size,
@@ -324,10 +348,9 @@ static void queue_write(struct virtio_pci *vpci, uint64_t off,
 
 	if (off == VIRTIO_PCI_COMMON_Q_MSIX) {
 		if (vpci->queue_select < vdev->nr_queues)
-			__atomic_store_n(&vdev->queues[vpci->queue_select]
-						  .vector,
-					 vector_of(vpci, (uint16_t)val),
-					 __ATOMIC_RELAXED);
+			virtio_pci_set_vector(vpci,
+					      &vdev->queues[vpci->queue_select],
+					      (uint16_t)val);
 		return;
 	}
 	if (off == COMMON_Q_RESET) {
@@ -378,7 +401,7 @@ static void common_write(struct virtio_pci *vpci, uint64_t off,
 		virtio_features_write(vdev, vpci->driver_select, (uint32_t)val);
 		break;
 	case VIRTIO_PCI_COMMON_MSIX:
-		vpci->config_vector = vector_of(vpci, (uint16_t)val);
+		virtio_pci_set_vector(vpci, NULL, (uint16_t)val);
 		break;
 	case VIRTIO_PCI_COMMON_STATUS:
 		virtio_status_write(vdev, (uint8_t)val);
@@ -401,7 +424,7 @@ static uint64_t bar_read(void *opaque, uint64_t off, unsigned int size)
 	if (v.known)
 		return v.val;
 	if (off == VIRTIO_PCI_ISR_STATUS)
-		return isr_read(vpci);
+		return virtio_pci_isr_read(vpci);
 	return UINT64_MAX;
 }
 
@@ -533,12 +556,17 @@ int virtio_pci_init(struct virtio_pci *vpci, const struct virtio_class *class,
 		    struct error *err)
 {
 	struct device *dev = &vpci->pci.dev;
+	const uint16_t legacy_id = dev->vm->cfg->virtio.transitional ?
+					   virtio_legacy_id(class->id) :
+					   0;
+	/* By its revision, too, a legacy driver knows what is for it (4.1.2). */
 	const struct pci_ids ids = {
 		.vendor = PCI_VENDOR_VIRTIO,
-		.device = PCI_DEVICE_VIRTIO + class->id,
+		.device = legacy_id ? legacy_id : PCI_DEVICE_VIRTIO + class->id,
 		.subsystem_vendor = PCI_VENDOR_VIRTIO,
-		.subsystem = PCI_DEVICE_VIRTIO + class->id,
-		.class_rev = class->pci_class << 8 | 1,
+		.subsystem = legacy_id ? class->id :
+					 PCI_DEVICE_VIRTIO + class->id,
+		.class_rev = class->pci_class << 8 | !legacy_id,
 	};
 	const struct bus_range range = {
 		.name = dev->id,
@@ -566,6 +594,8 @@ int virtio_pci_init(struct virtio_pci *vpci, const struct virtio_class *class,
 		goto err_pci;
 	}
 	pci_bar_init(&vpci->pci, VIRTIO_PCI_BAR, PCI_BAR_MEM64, &range);
+	if (legacy_id)
+		virtio_legacy_init(vpci);
 	caps_init(vpci);
 	rules_init(vpci);
 	rc = fast_region_init(&vpci->fast, dev->vm,

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 
@@ -15,6 +16,9 @@
 #ifndef VIRTIO_F_RING_RESET
 #define VIRTIO_F_RING_RESET 40
 #endif
+
+/* How often who waits for a reset looks whether it should give up. */
+#define RESET_LOOK_NS 10000000
 
 #define BIT64(n) (1ULL << (n))
 
@@ -63,6 +67,7 @@ static void virtio_clear(struct virtio_dev *vdev)
 		queue_clear(&vdev->queues[i]);
 	vdev->transport->reset(vdev);
 	virtio_set_phase(vdev, VIRTIO_SETUP);
+	pthread_cond_broadcast(&vdev->reset_done);
 }
 
 /* [loop] Gives the rings, of which none is in use, to the registers. */
@@ -206,6 +211,7 @@ int virtio_init(struct virtio_dev *vdev, const struct virtio_class *class,
 		vdev->features |= BIT64(VIRTIO_F_RING_PACKED);
 	if (class->in_order)
 		vdev->features |= BIT64(VIRTIO_F_IN_ORDER);
+	pthread_cond_init(&vdev->reset_done, NULL);
 	for (i = 0; i < vdev->nr_queues; i++) {
 		vq = &vdev->queues[i];
 		vq->vdev = vdev;
@@ -226,6 +232,7 @@ void virtio_destroy(struct virtio_dev *vdev)
 	for (i = 0; i < vdev->nr_queues; i++)
 		loop_sync(vdev->queues[i].loop, queue_stop, &vdev->queues[i]);
 	loop_unpost(vdev->loop, &vdev->call);
+	pthread_cond_destroy(&vdev->reset_done);
 	free(vdev->queues);
 }
 
@@ -260,6 +267,9 @@ void virtio_stop(struct virtio_dev *vdev)
 	for (i = 0; i < vdev->nr_queues; i++)
 		loop_sync(vdev->queues[i].loop, queue_stop, &vdev->queues[i]);
 	loop_unpost(vdev->loop, &vdev->call);
+	/* A driver may think that it is done: see virtio_reset_wait. */
+	if (virtio_phase(vdev) == VIRTIO_RESETTING)
+		virtio_reset(vdev);
 }
 
 /* ---- what the driver does to registers ------------------------------------- */
@@ -368,6 +378,74 @@ void virtio_status_write(struct virtio_dev *vdev, uint8_t status)
 		virtio_go_live(vdev);
 	else
 		virtio_set_broken(vdev, "DRIVER_OK without FEATURES_OK");
+}
+
+/* Does the loops' part of a reset, where that is the caller's. */
+static bool reset_here(struct virtio_dev *vdev)
+{
+	unsigned int i;
+
+	if (loop_elsewhere(vdev->loop) || !virtio_started(vdev))
+		return false;
+	pthread_mutex_unlock(&vdev->dev->lock);
+	for (i = 0; i < vdev->nr_queues; i++)
+		loop_sync(vdev->queues[i].loop, queue_on_call,
+			  &vdev->queues[i]);
+	virtio_on_call(vdev);
+	pthread_mutex_lock(&vdev->dev->lock);
+	return true;
+}
+
+void virtio_reset_wait(struct virtio_dev *vdev)
+{
+	struct timespec until;
+
+	virtio_begin_reset(vdev);
+	if (vdev->phase == VIRTIO_SETUP || reset_here(vdev))
+		return;
+	while (vdev->phase == VIRTIO_RESETTING && !vm_parks(vdev->dev->vm)) {
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_nsec += RESET_LOOK_NS;
+		if (until.tv_nsec >= 1000000000) {
+			until.tv_nsec -= 1000000000;
+			until.tv_sec++;
+		}
+		pthread_cond_clockwait(&vdev->reset_done, &vdev->dev->lock,
+				       CLOCK_MONOTONIC, &until);
+	}
+}
+
+/* How buffers are cut up matters to no device here. */
+uint32_t virtio_legacy_features(const struct virtio_dev *vdev)
+{
+	return (uint32_t)vdev->features | 1U << VIRTIO_F_ANY_LAYOUT;
+}
+
+/* [lock] Nobody has checked the features before. */
+static void legacy_go_live(struct virtio_dev *vdev)
+{
+	vdev->driver_features &= virtio_legacy_features(vdev);
+	virtio_go_live(vdev);
+}
+
+void virtio_legacy_status_write(struct virtio_dev *vdev, uint8_t status)
+{
+	if (!status) {
+		virtio_reset_wait(vdev);
+		return;
+	}
+	vdev->status |= status & (uint8_t)~VIRTIO_CONFIG_S_NEEDS_RESET;
+	if (status & VIRTIO_CONFIG_S_DRIVER_OK && vdev->phase == VIRTIO_SETUP)
+		legacy_go_live(vdev);
+}
+
+/* They may use a queue, and say DRIVER_OK when that worked. */
+void virtio_legacy_kick(struct virtio_dev *vdev, unsigned int index)
+{
+	if (vdev->phase == VIRTIO_SETUP && index < vdev->nr_queues &&
+	    vdev->queues[index].enabled)
+		legacy_go_live(vdev);
+	virtio_kick(vdev, index);
 }
 
 void virtio_kick(struct virtio_dev *vdev, unsigned int index)

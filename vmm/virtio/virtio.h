@@ -20,6 +20,8 @@
  * the driver sees as NEEDS_RESET.  While LIVE, one queue can be reset by itself
  * (2.6.1): its loop gives it back, and the driver may enable it again.
  *
+ * A legacy driver, who cannot be told to wait, waits in its write of status 0.
+ *
  * Of the ring's features, IN_ORDER is offered by classes whose requests end in
  * the order in which they began, and RING_PACKED where the configuration says
  * so.  NOTIFICATION_DATA is not, as a doorbell is an eventfd that has no data;
@@ -154,6 +156,7 @@ struct virtio_dev {
 	uint8_t config_generation;
 	enum virtio_phase phase;
 	unsigned int busy; /* queues that are; atomic */
+	pthread_cond_t reset_done;
 	struct loop_call call;
 	bool started; /* written by the main thread; atomic */
 	struct log_limit guest_log;
@@ -178,6 +181,15 @@ void virtio_features_write(struct virtio_dev *vdev, uint32_t select,
 			   uint32_t val);
 void virtio_status_write(struct virtio_dev *vdev, uint8_t status);
 void virtio_kick(struct virtio_dev *vdev, unsigned int index);
+/*
+ * Resets the device, and returns when that is done, or when vCPUs are to park:
+ * then it is done before they run again.  The lock is let go of meanwhile.
+ */
+void virtio_reset_wait(struct virtio_dev *vdev);
+/* What drivers of before virtio 1.0 do, who know no FEATURES_OK (3.1.2). */
+uint32_t virtio_legacy_features(const struct virtio_dev *vdev);
+void virtio_legacy_status_write(struct virtio_dev *vdev, uint8_t status);
+void virtio_legacy_kick(struct virtio_dev *vdev, unsigned int index);
 void virtio_queue_enable(struct virtio_queue *vq);
 void virtio_queue_reset(struct virtio_dev *vdev, unsigned int index);
 /* The queue if its registers may be written now, or NULL. */
