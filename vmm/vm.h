@@ -90,6 +90,7 @@ struct vm {
 	struct pci_host *pci; /* set by the host bridge's realize */
 	struct ich9 *ich9;    /* set by the LPC bridge's realize */
 	struct boot *boot;
+	unsigned int nr_virtio_mmio; /* virtio devices on no bus */
 
 	unsigned int nr_vcpus;
 	struct vcpu *vcpus;

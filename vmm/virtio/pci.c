@@ -6,13 +6,11 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "../config.h"
 #include "../error.h"
 #include "../vm.h"
+#include "mmio.h"
 #include "pci_legacy.h"
 
 #define PCI_VENDOR_VIRTIO 0x1af4
@@ -173,16 +171,6 @@ uint8_t virtio_pci_isr_read(struct virtio_pci *vpci)
 
 /* ---- doorbells ----------------------------------------------------------- */
 
-static void on_doorbell(void *opaque, uint32_t events)
-{
-	struct virtio_queue *vq = opaque;
-	uint64_t count;
-
-	(void)events;
-	if (read(vq->doorbell.fd, &count, sizeof(count)) == sizeof(count))
-		virtio_serve(vq->vdev, vq->index);
-}
-
 /*
  * [lock] The accelerator signals it or no longer does.  A legacy driver writes
  * the numbers of all queues to one port, else each has an address.
@@ -228,36 +216,10 @@ static void doorbells_set(struct virtio_pci *vpci, bool on)
 		doorbell_set(vpci, &vdev->queues[i], on);
 }
 
-/*
- * The eventfd of a queue is made when it is first used, and kept.  The
- * accelerator signals it until a reset: what it counts while nobody listens is
- * heard later.
- */
-static void vpci_listen(struct virtio_queue *vq)
+static void vpci_doorbell(struct virtio_queue *vq)
 {
-	struct virtio_pci *vpci = to_vpci(vq->vdev);
-	struct loop_fd *bell = &vq->doorbell;
-
-	if (!vpci->pci.dev.vm->accel->ops->ioeventfd)
-		return;
-	if (bell->fd < 0)
-		bell->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (bell->fd < 0)
-		return;
-	bell->events = EPOLLIN;
-	bell->fn = on_doorbell;
-	bell->opaque = vq;
-	if (loop_fd_add(vq->loop, bell))
-		return;
-	pthread_mutex_lock(&vpci->pci.dev.lock);
 	vq->doorbell_ready = true;
-	doorbell_set(vpci, vq, true);
-	pthread_mutex_unlock(&vpci->pci.dev.lock);
-}
-
-static void vpci_unlisten(struct virtio_queue *vq)
-{
-	loop_fd_del(vq->loop, &vq->doorbell);
+	doorbell_set(to_vpci(vq->vdev), vq, true);
 }
 
 static void vpci_bar_mapped(struct pci_dev *pci, unsigned int nr, bool mapped)
@@ -312,8 +274,7 @@ static const struct virtio_transport vpci_transport = {
 	.show = vpci_show,
 	.reset = vpci_reset_regs,
 	.reset_queue = vpci_reset_queue,
-	.listen = vpci_listen,
-	.unlisten = vpci_unlisten,
+	.doorbell = vpci_doorbell,
 };
 
 /* ---- the structures in the BAR, with dev->lock held ---------------------- */
@@ -577,6 +538,9 @@ int virtio_pci_init(struct virtio_pci *vpci, const struct virtio_class *class,
 	};
 	int rc;
 
+	if (dev->vm->cfg->virtio.transport == VIRTIO_MMIO)
+		return virtio_mmio_new(&vpci->mmio, &vpci->vdev, class, dev,
+				       err);
 	rc = virtio_init(&vpci->vdev, class, &vpci_transport, dev);
 	if (rc)
 		return error_sys(err, -rc, "cannot make %s", dev->id);
@@ -614,14 +578,14 @@ err_virtio:
 void virtio_pci_destroy(struct virtio_pci *vpci)
 {
 	struct virtio_dev *vdev = &vpci->vdev;
-	unsigned int i;
 
+	if (vpci->mmio) {
+		virtio_mmio_free(vpci->mmio);
+		return;
+	}
 	/* Unmaps the BAR, and with it the doorbells. */
 	pci_dev_destroy(&vpci->pci);
 	fast_region_destroy(&vpci->fast);
-	for (i = 0; i < vdev->nr_queues; i++)
-		if (vdev->queues[i].doorbell.fd >= 0)
-			close(vdev->queues[i].doorbell.fd);
 	virtio_destroy(vdev);
 }
 
@@ -630,7 +594,8 @@ void virtio_pci_reset(struct device *dev)
 	struct virtio_pci *vpci = container_of(dev, struct virtio_pci, pci.dev);
 
 	virtio_reset(&vpci->vdev);
-	pci_dev_reset(&vpci->pci);
+	if (!vpci->mmio)
+		pci_dev_reset(&vpci->pci);
 }
 
 void virtio_pci_start(struct device *dev)

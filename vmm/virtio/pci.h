@@ -27,10 +27,17 @@
 #define VIRTIO_PCI_NOTIFY 0x3000
 #define VIRTIO_PCI_NOTIFY_STEP 4
 
-/* The object of each device begins with this. */
+struct virtio_mmio;
+
+/*
+ * The object of each device begins with this, wherever it is to be: with
+ * --virtio transport=mmio, mmio is its transport, and pci only its struct
+ * device.
+ */
 struct virtio_pci {
 	struct pci_dev pci;
 	struct virtio_dev vdev;
+	struct virtio_mmio *mmio;
 	struct fast_region fast; /* of VIRTIO_PCI_BAR */
 	struct vireo_rule rules[2];
 	uint64_t bar_base; /* 0 while the BAR is not mapped */
@@ -45,6 +52,7 @@ struct virtio_pci {
 };
 
 /*
+ * Puts a device on the PCI bus, or where the configuration says.
  * vpci->vdev.features, .config, .nr_queues and .queue_size are the device's to
  * set before.
  */

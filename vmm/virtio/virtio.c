@@ -3,7 +3,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 
@@ -92,12 +95,44 @@ static void virtio_on_call(void *opaque)
 
 /* ---- in the loop of a queue ----------------------------------------------- */
 
+static void on_doorbell(void *opaque, uint32_t events)
+{
+	struct virtio_queue *vq = opaque;
+	uint64_t count;
+
+	(void)events;
+	if (read(vq->doorbell.fd, &count, sizeof(count)) == sizeof(count))
+		virtio_serve(vq->vdev, vq->index);
+}
+
+/* Without a doorbell of its own the queue is rung through the bus. */
+static void queue_listen(struct virtio_queue *vq)
+{
+	struct loop_fd *bell = &vq->doorbell;
+	struct device *dev = vq->vdev->dev;
+
+	if (!dev->vm->accel->ops->ioeventfd)
+		return;
+	if (bell->fd < 0)
+		bell->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (bell->fd < 0)
+		return;
+	bell->events = EPOLLIN;
+	bell->fn = on_doorbell;
+	bell->opaque = vq;
+	if (loop_fd_add(vq->loop, bell))
+		return;
+	pthread_mutex_lock(&dev->lock);
+	vq->vdev->transport->doorbell(vq);
+	pthread_mutex_unlock(&dev->lock);
+}
+
 static void queue_up(struct virtio_queue *vq)
 {
 	if (vq->up)
 		return;
 	vq->up = true;
-	vq->vdev->transport->listen(vq);
+	queue_listen(vq);
 }
 
 static void queue_down(struct virtio_queue *vq)
@@ -106,7 +141,7 @@ static void queue_down(struct virtio_queue *vq)
 
 	if (!vq->up)
 		return;
-	vdev->transport->unlisten(vq);
+	loop_fd_del(vq->loop, &vq->doorbell);
 	if (vdev->class->quiesce)
 		vdev->class->quiesce(vdev, vq->index);
 	vq->up = false;
@@ -229,8 +264,11 @@ void virtio_destroy(struct virtio_dev *vdev)
 	unsigned int i;
 
 	/* The device may have asked for something since it was stopped. */
-	for (i = 0; i < vdev->nr_queues; i++)
+	for (i = 0; i < vdev->nr_queues; i++) {
 		loop_sync(vdev->queues[i].loop, queue_stop, &vdev->queues[i]);
+		if (vdev->queues[i].doorbell.fd >= 0)
+			close(vdev->queues[i].doorbell.fd);
+	}
 	loop_unpost(vdev->loop, &vdev->call);
 	pthread_cond_destroy(&vdev->reset_done);
 	free(vdev->queues);

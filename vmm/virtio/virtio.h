@@ -2,7 +2,7 @@
 /*
  * The core of a virtio device (virtio 1.2, 2 and 3): features, the status
  * machine, queues.  A device below it sees queues of chains; a transport above
- * it (pci.c) shows the registers to the guest.
+ * it (pci.c, mmio.c) shows the registers to the guest.
  *
  *                 DRIVER_OK                   bad ring
  *        SETUP -----------------> LIVE ---------------------> BROKEN
@@ -79,6 +79,10 @@ struct virtio_queue {
 	struct ring ring;
 	struct loop_call call;
 	bool up; /* the ring is in use */
+	/*
+	 * Made when it is first used, and kept.  The accelerator signals it
+	 * until a reset: what it counts while nobody listens is heard later.
+	 */
 	struct loop_fd doorbell;
 	bool doorbell_ready; /* [lock] there is somebody to hear it */
 	bool doorbell_on;    /* [lock] the accelerator signals it */
@@ -126,9 +130,8 @@ struct virtio_transport {
 	 */
 	void (*reset)(struct virtio_dev *vdev);
 	void (*reset_queue)(struct virtio_queue *vq);
-	/* [queue] From now on its loop hears the doorbell; no longer. */
-	void (*listen)(struct virtio_queue *vq);
-	void (*unlisten)(struct virtio_queue *vq);
+	/* [lock] Its loop hears the queue's doorbell, until a reset. */
+	void (*doorbell)(struct virtio_queue *vq);
 };
 
 enum virtio_phase {
