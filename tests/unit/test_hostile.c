@@ -594,6 +594,55 @@ static void all_registers(struct hostile *h)
 	h_run(h);
 }
 
+static void io_write(struct hostile *h, unsigned int off, unsigned int size,
+		     uint64_t val)
+{
+	struct bus_hint hint = { 0 };
+
+	bus_write(&h->rig->vm.pio, &hint, rig_bar(h->rig, 0) + off, size, val);
+}
+
+/* The legacy interface, beside the other and by itself, with anything. */
+static void legacy_registers(struct hostile *h)
+{
+	static const uint8_t regs[] = { 4, 8, 8, 14, 16, 18, 18, 20, 22 };
+	struct bus_hint hint = { 0 };
+	unsigned int i, off;
+
+	for (i = 0; i < 400; i++) {
+		off = regs[h_random(h) % sizeof(regs)];
+		if (h_random(h) % 8 == 0)
+			off = h_random(h) % 64;
+		io_write(h, off, 1U << h_random(h) % 3,
+			 h_random(h) % 2 ? h_random(h) % 0x20 : h_random(h));
+		bus_read(&h->rig->vm.pio, &hint, rig_bar(h->rig, 0) + off,
+			 1U << h_random(h) % 3);
+		if (i % 40 == 0)
+			h_run(h);
+	}
+	h_run(h);
+}
+
+/* A queue at the end of memory, and one that is taken away at work. */
+static void legacy_queues(struct hostile *h)
+{
+	io_write(h, 18, 1, 0);
+	io_write(h, 14, 2, h->q);
+	io_write(h, 8, 4, (RIG_RAM >> 12) - 1);
+	io_write(h, 16, 2, h->q);
+	h_run(h);
+	io_write(h, 18, 1, 0);
+	io_write(h, 8, 4, UINT32_MAX);
+	io_write(h, 18, 1, 7);
+	h_run(h);
+	io_write(h, 18, 1, 0);
+	io_write(h, 8, 4, RIG_DATA >> 12);
+	io_write(h, 16, 2, h->q);
+	io_write(h, 8, 4, 0);
+	io_write(h, 18, 1, 0xff);
+	h_run(h);
+}
+
 /* ---- while the device looks ------------------------------------------------------- */
 
 struct flipper {
@@ -736,6 +785,8 @@ static const struct hostile_case {
 	CASE(queue_reset, ANY, ANY),
 	CASE(all_queues, ANY, ANY),
 	CASE(all_registers, ANY, ANY),
+	CASE(legacy_registers, ANY, ANY),
+	CASE(legacy_queues, ANY, ANY),
 	CASE(flips, ANY, ANY),
 	CASE(anything, ANY, ANY),
 };
@@ -807,6 +858,7 @@ static int make_machines(void **state)
 	close(fd);
 	for (i = 0; i < NR_KINDS; i++) {
 		rig_next_config.virtio.packed = true;
+		rig_next_config.virtio.transitional = true;
 		if (rig_init_on(&rigs[i], &rig_accel_irqfd_ops, kinds[i].class,
 				kinds[i].config(), &err))
 			fail_msg("%s: %s", kinds[i].name, err.text);
