@@ -27,6 +27,7 @@ make_disk_initrd() {
 start_disk() {
 	local name=$1 disk=$2 command=$3
 	shift 3
+	rm -rf "${tmp:?}/$name"
 	initrd=$disk_initrd with_run "$command" --disk "$disk" "$@"
 	start "$name" "${run_args[@]}"
 }
@@ -163,12 +164,12 @@ disk_tests() {
 	run_test "disk: threads" verified aio=threads,cache=none
 	run_test "disk: writethrough" verified cache=writethrough
 	run_test "disk: the main thread" verified iothreads=0
-	run_test "disk: packed ring" verified aio=libaio --virtio packed
+	run_test "disk: packed ring" verified aio=libaio --virtio packed=on
 	run_test "disk: four queues, two threads, polling" \
 		verified queues=4,iothreads=2,poll=50 --cpus 4
 	run_test "disk: limits" verified iops=300,bps=8M
 	run_test "disk: mkfs, untar, fsck" untarred
-	run_test "disk: mkfs, untar, fsck; packed ring" untarred --virtio packed
+	run_test "disk: mkfs, untar, fsck; packed ring" untarred --virtio packed=on
 	run_test "disk: SIGKILL in the middle of writing" survives_kill
 	run_test "disk: the host's is full" full_reported
 	run_test "disk: the host's is full, on-error=stop" full_stops
