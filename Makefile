@@ -31,9 +31,17 @@ WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
 VMM_CFLAGS := -std=gnu11 -pthread -D_GNU_SOURCE -DVIREO_VERSION='"$(VERSION)"' \
             -fstack-protector-strong -fno-strict-aliasing \
             $(WARN) -Iuapi -Ivmm $(CFLAGS)
-VMM_LIBS := -ljansson
+VMM_LIBS := -ljansson -l:libaio.a
 
 VMM_SRC  := $(sort $(wildcard vmm/*.c vmm/*/*.c))
+# Optional: URING= builds without.
+URING    ?= $(shell pkg-config --exists liburing 2>/dev/null && echo 1)
+ifneq ($(URING),)
+VMM_CFLAGS += -DHAVE_LIBURING
+VMM_LIBS += -l:liburing.a
+else
+VMM_SRC  := $(filter-out vmm/block/aio_uring.c,$(VMM_SRC))
+endif
 VMM_OBJ  := $(VMM_SRC:%.c=$(B)/obj/%.o)
 
 .PHONY: all vmm module tools run check bench lint install uninstall clean help \
@@ -157,6 +165,8 @@ endif
 include tests/payload/build.mk
 include tests/kselftest/build.mk
 include tests/fuzz/build.mk
+include tests/bench/build.mk
+include tests/vm/build.mk
 include tests/libfuzz/build.mk
 
 setup:
@@ -165,7 +175,7 @@ setup:
 guest: setup
 	@tools/mkguest all
 
-tests: $(UNIT) payload kselftest fuzz checked $(if $(shell command -v clang),libfuzz)
+tests: $(UNIT) payload kselftest fuzz vm-guest checked $(if $(shell command -v clang),libfuzz)
 
 # The VMM with ASan and UBSan, build/asan/vireo, for tests of hostile clients,
 # and the tests of hostile guests.
@@ -206,7 +216,7 @@ check-paths: setup
 
 bench: setup
 	@tools/mkguest initramfs
-	@$(MAKE) --no-print-directory vmm payload kselftest lab-module
+	@$(MAKE) --no-print-directory vmm payload kselftest bench-guest lab-module
 	@tests/bench/run
 
 lint: setup

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 #include "virtio_rig.h"
-#include "block/raw.h"
+#include "block/block.h"
 #include "virtio/virtio_devices.h"
 
 #define SECTORS 64
@@ -35,7 +35,7 @@ static uint8_t pattern(unsigned int s, unsigned int i)
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	uint8_t sector[RAW_SECTOR];
+	uint8_t sector[BLOCK_SECTOR];
 	unsigned int s, i;
 
 	assert_non_null(f);
@@ -43,9 +43,10 @@ static int setup(void **state)
 	f->fd = mkstemp(f->path);
 	assert_true(f->fd >= 0);
 	for (s = 0; s < SECTORS; s++) {
-		for (i = 0; i < RAW_SECTOR; i++)
+		for (i = 0; i < BLOCK_SECTOR; i++)
 			sector[i] = pattern(s, i);
-		assert_int_equal(write(f->fd, sector, RAW_SECTOR), RAW_SECTOR);
+		assert_int_equal(write(f->fd, sector, BLOCK_SECTOR),
+				 BLOCK_SECTOR);
 	}
 	f->disk.path = f->path;
 	*state = f;
@@ -90,6 +91,17 @@ static void add(struct fixture *f, uint32_t type, uint64_t sector, uint32_t len,
 			2);
 }
 
+/* Waits until @n requests have come back. */
+static void finish(struct fixture *f, unsigned int n,
+		   struct vring_used_elem *last)
+{
+	unsigned int tries = 0, used = 0;
+
+	while ((used += rig_used(f->rig, 0, last)) < n && tries++ < 1000)
+		rig_run(f->rig);
+	assert_int_equal(used, n);
+}
+
 /* The status of a request, and how much of its buffers was filled. */
 static uint8_t request(struct fixture *f, uint32_t type, uint64_t sector,
 		       uint32_t len, bool write, uint32_t *used_len)
@@ -98,7 +110,7 @@ static uint8_t request(struct fixture *f, uint32_t type, uint64_t sector,
 
 	add(f, type, sector, len, write);
 	rig_kick(f->rig, 0);
-	assert_int_equal(rig_used(f->rig, 0, &elem), 1);
+	finish(f, 1, &elem);
 	if (used_len)
 		*used_len = elem.len;
 	return *(uint8_t *)rig_mem(f->rig, STATUS, 1);
@@ -369,7 +381,7 @@ static void test_malformed(void **state)
 	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 0, 512, true, NULL), 0);
 }
 
-/* One kick, many requests, one interrupt. */
+/* One kick, many requests, and no more interrupts than these. */
 static void test_batch(void **state)
 {
 	struct fixture *f = *state;
@@ -379,17 +391,18 @@ static void test_batch(void **state)
 	for (i = 0; i < 5; i++)
 		add(f, VIRTIO_BLK_T_IN, i, 512, true);
 	rig_kick(f->rig, 0);
-	assert_int_equal(rig_used(f->rig, 0, NULL), 5);
-	assert_int_equal(f->rig->msis[0], 1);
+	finish(f, 5, NULL);
+	assert_in_range(f->rig->msis[0], 1, 5);
 }
 
 static void expect_refused(const char *path, bool readonly, int rc,
 			   const char *why)
 {
 	struct error err = { "" };
-	struct raw raw;
+	const struct block_options opt = { .path = path, .readonly = readonly };
+	struct block *block;
 
-	assert_int_equal(raw_open(&raw, path, readonly, &err), rc);
+	assert_int_equal(block_open(&block, &opt, &err), rc);
 	if (!strstr(err.text, why) || !strstr(err.text, path))
 		fail_msg("not clear: %s", err.text);
 }
@@ -397,23 +410,25 @@ static void expect_refused(const char *path, bool readonly, int rc,
 static void test_open(void **state)
 {
 	struct fixture *f = *state;
-	struct raw a, b;
+	const struct block_options rw = { .path = f->path };
+	const struct block_options ro = { .path = f->path, .readonly = true };
+	struct block *a, *b;
 
 	expect_refused("/nonexistent/disk", false, -ENOENT, "cannot open");
 	expect_refused("/dev/null", false, -EINVAL, "neither a file nor");
 	expect_refused("/tmp", true, -EINVAL, "neither a file nor");
 
-	assert_int_equal(raw_open(&a, f->path, false, NULL), 0);
-	assert_int_equal(a.size, SECTORS * 512);
+	assert_int_equal(block_open(&a, &rw, NULL), 0);
+	assert_int_equal(a->size, SECTORS * 512);
 	expect_refused(f->path, false, -EBUSY, "in use");
 	expect_refused(f->path, true, -EBUSY, "in use");
-	raw_close(&a);
+	block_close(a);
 
-	assert_int_equal(raw_open(&a, f->path, true, NULL), 0);
-	assert_int_equal(raw_open(&b, f->path, true, NULL), 0);
+	assert_int_equal(block_open(&a, &ro, NULL), 0);
+	assert_int_equal(block_open(&b, &ro, NULL), 0);
 	expect_refused(f->path, false, -EBUSY, "in use");
-	raw_close(&b);
-	raw_close(&a);
+	block_close(b);
+	block_close(a);
 
 	assert_int_equal(ftruncate(f->fd, 1000), 0);
 	expect_refused(f->path, false, -EINVAL, "multiple of 512");

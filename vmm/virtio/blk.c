@@ -1,159 +1,225 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * virtio block device (virtio 1.2, 5.2) over a raw image.
+ * The requests of a virtio block device (virtio 1.2, 5.2).
  *
- * A request is taken from the ring, checked, and handed to the image with a
- * completion function; nothing here assumes that it completes at once.  All of
- * it runs in the device's loop.
+ * A request is taken from the ring, checked, and handed to the disk's block; it
+ * completes later, in the same loop.  What was taken in one round of the loop
+ * goes out as one batch, and what completes in one round is told by one
+ * interrupt.
  */
 #include <errno.h>
-#include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../block/raw.h"
 #include "../config.h"
-#include "../error.h"
-#include "pci.h"
-#include "virtio_devices.h"
+#include "../vm.h"
+#include "blk.h"
 
-#define BIT64(n) (1ULL << (n))
-
-#define BLK_QUEUE_SIZE 128
-/* A header and a status byte go with the data. */
-#define BLK_SEG_MAX (BLK_QUEUE_SIZE - 2)
-#define BLK_DISCARD_SECTORS (1U << 22)
-/* Less, since it may come down to writing them. */
-#define BLK_ZERO_SECTORS (1U << 16)
-
-struct virtio_blk;
-
-struct blk_req {
-	struct raw_req raw;
-	struct virtio_blk *blk;
-	struct blk_req *next;
-	uint8_t *status;   /* in guest memory */
-	uint32_t in_len;   /* bytes of data that the driver has room for */
-	uint32_t out_len;  /* bytes of data that it has sent */
-	uint64_t started;  /* loop_now() */
-	uint32_t put;	   /* bytes of room that are filled on success */
-	struct iovec *in;  /* the room */
-	struct iovec *out; /* what it has sent */
-	unsigned int nr_in;
-	unsigned int nr_out;
-	struct ring_chain chain;
-};
-
-struct virtio_blk {
-	struct virtio_pci vpci;
-	struct raw raw;
-	struct virtio_blk_config config;
-	char serial[VIRTIO_BLK_ID_BYTES]; /* padded with zeros */
-	struct blk_req *free;		  /* requests not in use */
-	const struct disk_config *disk;
-	struct blk_count counts[RAW_NR_OPS];
-	uint64_t highest;
-	struct log_limit io_log;
-};
-
-static struct virtio_blk *to_blk(struct virtio_dev *vdev)
+static struct blk_req *blk_req_get(struct blk_queue *q)
 {
-	return container_of(vdev, struct virtio_blk, vpci.vdev);
-}
-
-static struct blk_req *blk_req_get(struct virtio_blk *blk)
-{
-	struct blk_req *req = blk->free;
+	struct blk_req *req = q->free;
 
 	if (req)
-		blk->free = req->next;
+		q->free = req->next;
 	else
 		req = malloc(sizeof(*req));
 	if (req)
-		req->blk = blk;
+		req->queue = q;
 	return req;
 }
 
 static void blk_req_put(struct blk_req *req)
 {
-	req->next = req->blk->free;
-	req->blk->free = req;
+	req->next = req->queue->free;
+	req->queue->free = req;
 }
 
 static void blk_finish(struct blk_req *req, uint8_t status)
 {
-	struct virtio_queue *vq = req->blk->vpci.vdev.queues;
+	struct virtio_queue *vq = req->queue->vq;
 	uint32_t put = status == VIRTIO_BLK_S_OK ? req->put : 0;
 
 	*req->status = status;
-	/* The status counts if nothing before it was left out (2.7.8.2). */
 	/* blk_parse has cut it off the buffers. */
 	mem_written(vq->ring.mem, req->status, 1);
+	/* The status counts if nothing before it was left out (2.7.8.2). */
 	virtio_push(vq, &req->chain, put == req->in_len ? put + 1 : put);
+	loop_defer(vq->loop, &req->queue->signal);
 	blk_req_put(req);
+}
+
+/* Added to by one thread, and read by another. */
+static void add(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
 }
 
 static void count(struct blk_req *req, int ret)
 {
-	const struct raw_req *raw = &req->raw;
-	struct blk_count *count = &req->blk->counts[raw->op];
+	const struct block_req *b = &req->block;
+	struct blk_queue *q = req->queue;
+	struct blk_count *count = &q->counts[b->op];
 
 	if (ret) {
-		count->failed++;
+		add(&count->failed, 1);
 		return;
 	}
-	count->ops++;
-	count->bytes += raw->len;
-	count->ns += loop_now() - req->started;
-	if ((raw->op == RAW_WRITE || raw->op == RAW_ZERO) &&
-	    raw->offset + raw->len > req->blk->highest)
-		req->blk->highest = raw->offset + raw->len;
+	add(&count->ops, 1);
+	add(&count->bytes, b->len);
+	add(&count->ns, loop_now() - req->started);
+	if ((b->op == BLOCK_WRITE || b->op == BLOCK_ZERO) &&
+	    b->offset + b->len > q->highest)
+		__atomic_store_n(&q->highest, b->offset + b->len,
+				 __ATOMIC_RELAXED);
 }
 
-static void blk_done(struct raw_req *raw, int ret)
+/* The VM stops for it; then it is tried again. */
+static bool blk_hold(struct blk_req *req, int ret)
 {
-	struct blk_req *req = container_of(raw, struct blk_req, raw);
+	struct blk_queue *q = req->queue;
+	struct blk_req **end;
+	bool stop = q->blk->disk->on_error == ON_ERROR_STOP;
+
+	__atomic_store_n(&q->fault, BLK_FAULT(-ret, req->block.op),
+			 __ATOMIC_RELEASE);
+	loop_post(q->blk->vpci.vdev.loop, &q->on_fault);
+	if (!stop)
+		return false;
+	req->next = NULL;
+	for (end = &q->held; *end; end = &(*end)->next)
+		;
+	*end = req;
+	return true;
+}
+
+static void blk_done(struct block_req *block, int ret)
+{
+	struct blk_req *req = container_of(block, struct blk_req, block);
+	struct virtio_blk *blk = req->queue->blk;
 
 	count(req, ret);
-	if (ret)
-		log_guest(&req->blk->io_log, req->blk->vpci.pci.dev.id,
+	req->queue->in_flight--;
+	if (ret) {
+		log_guest(&blk->io_log, blk->vpci.pci.dev.id,
 			  "%s at byte %llu failed: %s",
-			  raw->op == RAW_READ ? "reading" : "writing",
-			  (unsigned long long)raw->offset, strerror(-ret));
+			  block->op == BLOCK_READ ? "reading" : "writing",
+			  (unsigned long long)block->offset, strerror(-ret));
+		if (blk_hold(req, ret))
+			return;
+	}
 	blk_finish(req, ret ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK);
 }
 
-/* Hands on what lies in the image; anything else is an error (5.2.6.2). */
-static void blk_submit(struct blk_req *req, enum raw_op op, uint64_t sector,
+static void blk_begin(struct blk_req *req)
+{
+	struct blk_queue *q = req->queue;
+
+	q->in_flight++;
+	block_submit(q->blk->block, q->lane->aio, &req->block);
+}
+
+/* 0, or how long it has to wait for the limits. */
+static uint64_t blk_ask(struct blk_req *req)
+{
+	const struct block_req *b = &req->block;
+	bool write = b->op != BLOCK_READ;
+
+	if (b->op == BLOCK_FLUSH)
+		return 0;
+	return throttle_ask(&req->queue->blk->throttle, loop_now(), write,
+			    b->op == BLOCK_READ || b->op == BLOCK_WRITE ?
+				    b->len :
+				    0);
+}
+
+/* As many as may; the timer comes back for the others. */
+static void blk_on_time(void *opaque)
+{
+	struct blk_queue *q = opaque;
+	struct blk_req *req;
+	uint64_t wait;
+
+	while ((req = q->waiting)) {
+		wait = blk_ask(req);
+		if (wait) {
+			loop_timer_arm(q->lane->loop, &q->wait,
+				       loop_now() + wait);
+			return;
+		}
+		q->waiting = req->next;
+		blk_begin(req);
+	}
+	q->waiting_end = &q->waiting;
+}
+
+static void blk_start(struct blk_req *req)
+{
+	struct blk_queue *q = req->queue;
+	uint64_t wait = 0;
+
+	if (q->waiting) {
+		req->next = NULL;
+		*q->waiting_end = req;
+		q->waiting_end = &req->next;
+		return;
+	}
+	if (throttle_on(&q->blk->throttle))
+		wait = blk_ask(req);
+	if (!wait) {
+		blk_begin(req);
+		return;
+	}
+	req->next = NULL;
+	q->waiting = req;
+	q->waiting_end = &req->next;
+	loop_timer_arm(q->lane->loop, &q->wait, loop_now() + wait);
+}
+
+void blk_queue_retry(void *opaque)
+{
+	struct blk_queue *q = opaque;
+	struct blk_req *req;
+
+	if (!virtio_is_live(q->vq->vdev))
+		return;
+	while ((req = q->held)) {
+		q->held = req->next;
+		blk_start(req);
+	}
+}
+
+/* Hands on what lies in the disk; anything else is an error (5.2.6.2). */
+static void blk_submit(struct blk_req *req, enum block_op op, uint64_t sector,
 		       uint64_t len)
 {
-	struct virtio_blk *blk = req->blk;
-	uint64_t sectors = blk->raw.size / RAW_SECTOR;
+	struct blk_queue *q = req->queue;
+	struct virtio_blk *blk = q->blk;
+	uint64_t sectors = block_size(blk->block) / BLOCK_SECTOR;
 
-	if (len % RAW_SECTOR || sector > sectors ||
-	    len / RAW_SECTOR > sectors - sector ||
-	    (op != RAW_READ && op != RAW_FLUSH && blk->raw.readonly)) {
-		blk->counts[op].invalid++;
+	if (len % BLOCK_SECTOR || sector > sectors ||
+	    len / BLOCK_SECTOR > sectors - sector ||
+	    (op != BLOCK_READ && op != BLOCK_FLUSH && blk->block->readonly)) {
+		add(&q->counts[op].invalid, 1);
 		blk_finish(req, VIRTIO_BLK_S_IOERR);
 		return;
 	}
 	req->started = loop_now();
-	req->raw.op = op;
-	req->raw.offset = sector * RAW_SECTOR;
-	req->raw.len = len;
-	req->raw.done = blk_done;
+	req->block.op = op;
+	req->block.offset = sector * BLOCK_SECTOR;
+	req->block.len = len;
+	req->block.done = blk_done;
 	/* A driver that cannot flush gets a write-through disk. */
-	req->raw.sync = !virtio_has(&blk->vpci.vdev, VIRTIO_BLK_F_FLUSH);
-	raw_submit(&blk->raw, &req->raw);
+	req->block.sync = !virtio_has(&blk->vpci.vdev, VIRTIO_BLK_F_FLUSH);
+	blk_start(req);
 }
 
 /* One range, as max_discard_seg and max_write_zeroes_seg say. */
-static void blk_range(struct blk_req *req, enum raw_op op)
+static void blk_range(struct blk_req *req, enum block_op op)
 {
-	struct virtio_dev *vdev = &req->blk->vpci.vdev;
+	struct virtio_dev *vdev = &req->queue->blk->vpci.vdev;
 	struct virtio_blk_discard_write_zeroes range;
-	bool zero = op == RAW_ZERO;
+	bool zero = op == BLOCK_ZERO;
 
 	if (!virtio_has(vdev, zero ? VIRTIO_BLK_F_WRITE_ZEROES :
 				     VIRTIO_BLK_F_DISCARD) ||
@@ -172,14 +238,14 @@ static void blk_range(struct blk_req *req, enum raw_op op)
 		blk_finish(req, VIRTIO_BLK_S_IOERR);
 		return;
 	}
-	req->raw.punch = range.flags & VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
+	req->block.punch = range.flags & VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
 	blk_submit(req, op, range.sector,
-		   (uint64_t)range.num_sectors * RAW_SECTOR);
+		   (uint64_t)range.num_sectors * BLOCK_SECTOR);
 }
 
 static void blk_get_id(struct blk_req *req)
 {
-	const char *serial = req->blk->serial;
+	const char *serial = req->queue->blk->serial;
 
 	req->put = (uint32_t)iov_put(req->in, req->nr_in, serial,
 				     VIRTIO_BLK_ID_BYTES);
@@ -209,6 +275,7 @@ static bool blk_parse(struct blk_req *req, struct virtio_blk_outhdr *hdr)
 	req->status = (uint8_t *)last->iov_base + last->iov_len - 1;
 	iov_trim_back(req->in, &req->nr_in, 1);
 	req->put = 0;
+	req->block.punch = false;
 	return true;
 }
 
@@ -216,27 +283,27 @@ static void blk_handle(struct blk_req *req, const struct virtio_blk_outhdr *hdr)
 {
 	switch (hdr->type) {
 	case VIRTIO_BLK_T_IN:
-		req->raw.iov = req->in;
-		req->raw.nr_iov = req->nr_in;
+		req->block.iov = req->in;
+		req->block.nr_iov = req->nr_in;
 		req->put = req->in_len;
-		blk_submit(req, RAW_READ, hdr->sector, req->in_len);
+		blk_submit(req, BLOCK_READ, hdr->sector, req->in_len);
 		break;
 	case VIRTIO_BLK_T_OUT:
-		req->raw.iov = req->out;
-		req->raw.nr_iov = req->nr_out;
-		blk_submit(req, RAW_WRITE, hdr->sector, req->out_len);
+		req->block.iov = req->out;
+		req->block.nr_iov = req->nr_out;
+		blk_submit(req, BLOCK_WRITE, hdr->sector, req->out_len);
 		break;
 	case VIRTIO_BLK_T_FLUSH:
-		blk_submit(req, RAW_FLUSH, 0, 0);
+		blk_submit(req, BLOCK_FLUSH, 0, 0);
 		break;
 	case VIRTIO_BLK_T_GET_ID:
 		blk_get_id(req);
 		break;
 	case VIRTIO_BLK_T_DISCARD:
-		blk_range(req, RAW_DISCARD);
+		blk_range(req, BLOCK_DISCARD);
 		break;
 	case VIRTIO_BLK_T_WRITE_ZEROES:
-		blk_range(req, RAW_ZERO);
+		blk_range(req, BLOCK_ZERO);
 		break;
 	default:
 		blk_finish(req, VIRTIO_BLK_S_UNSUPP);
@@ -245,128 +312,112 @@ static void blk_handle(struct blk_req *req, const struct virtio_blk_outhdr *hdr)
 
 static bool blk_serve(struct virtio_dev *vdev, unsigned int index)
 {
-	struct virtio_queue *vq = &vdev->queues[index];
-	struct virtio_blk *blk = to_blk(vdev);
+	struct blk_queue *q = &blk_of_vdev(vdev)->queues[index];
 	struct virtio_blk_outhdr hdr;
 	struct blk_req *req;
 	unsigned int n;
 
 	for (n = 0; n < VIRTIO_BUDGET; n++) {
-		req = blk_req_get(blk);
+		req = blk_req_get(q);
 		if (!req) {
-			virtio_break(vq, "out of memory");
+			virtio_break(q->vq, "out of memory");
 			break;
 		}
-		if (!virtio_pop(vq, &req->chain)) {
+		if (!virtio_pop(q->vq, &req->chain)) {
 			blk_req_put(req);
 			break;
 		}
 		if (!blk_parse(req, &hdr)) {
 			blk_req_put(req);
-			virtio_break(vq, "request without header or status");
+			virtio_break(q->vq, "request without header or status");
 			break;
 		}
 		blk_handle(req, &hdr);
 	}
-	virtio_signal(vq);
 	return n == VIRTIO_BUDGET;
 }
 
-static const struct virtio_class blk_virtio_class = {
+static void on_signal(void *opaque)
+{
+	struct blk_queue *q = opaque;
+
+	virtio_signal(q->vq);
+}
+
+static void blk_quiesce(struct virtio_dev *vdev, unsigned int index)
+{
+	struct blk_queue *q = &blk_of_vdev(vdev)->queues[index];
+	struct blk_req *req;
+
+	/* Who stops does not wait for the limits. */
+	loop_timer_cancel(q->lane->loop, &q->wait);
+	while ((req = q->waiting)) {
+		q->waiting = req->next;
+		blk_begin(req);
+	}
+	q->waiting_end = &q->waiting;
+	while (q->in_flight)
+		aio_wait(q->lane->aio);
+	virtio_signal(q->vq);
+}
+
+static void blk_drop_held(struct blk_queue *q)
+{
+	struct blk_req *req;
+
+	while ((req = q->held)) {
+		q->held = req->next;
+		blk_req_put(req);
+	}
+}
+
+static void blk_reset(struct virtio_dev *vdev)
+{
+	struct virtio_blk *blk = blk_of_vdev(vdev);
+	unsigned int i;
+
+	for (i = 0; i < vdev->nr_queues; i++)
+		blk_drop_held(&blk->queues[i]);
+}
+
+const struct virtio_class blk_virtio_class = {
 	.id = VIRTIO_ID_BLOCK,
 	.nr_queues = 1,
 	.queue_size = BLK_QUEUE_SIZE,
 	.pci_class = 0x018000, /* mass storage, other */
 	.serve = blk_serve,
+	.quiesce = blk_quiesce,
+	.reset = blk_reset,
 };
 
-static void blk_config_init(struct virtio_blk *blk)
+void blk_queue_init(struct blk_queue *q, struct virtio_blk *blk,
+		    unsigned int index)
 {
-	struct virtio_blk_config *c = &blk->config;
-	struct virtio_dev *vdev = &blk->vpci.vdev;
-
-	c->capacity = blk->raw.size / RAW_SECTOR;
-	c->seg_max = BLK_SEG_MAX;
-	c->blk_size = blk->raw.block_size;
-	vdev->features = BIT64(VIRTIO_BLK_F_SEG_MAX) |
-			 BIT64(VIRTIO_BLK_F_BLK_SIZE) |
-			 BIT64(VIRTIO_BLK_F_FLUSH);
-	if (blk->raw.readonly) {
-		vdev->features |= BIT64(VIRTIO_BLK_F_RO);
-	} else {
-		vdev->features |= BIT64(VIRTIO_BLK_F_DISCARD) |
-				  BIT64(VIRTIO_BLK_F_WRITE_ZEROES);
-		c->max_discard_sectors = BLK_DISCARD_SECTORS;
-		c->max_discard_seg = 1;
-		c->discard_sector_alignment = blk->raw.block_size / RAW_SECTOR;
-		c->max_write_zeroes_sectors = BLK_ZERO_SECTORS;
-		c->max_write_zeroes_seg = 1;
-		c->write_zeroes_may_unmap = 1;
-	}
-	vdev->config = c;
-	/* The fields that some feature here gives a meaning. */
-	vdev->config_len =
-		offsetof(struct virtio_blk_config, write_zeroes_may_unmap) + 4;
+	q->blk = blk;
+	q->vq = &blk->vpci.vdev.queues[index];
+	q->lane = &blk->lanes[index % blk->nr_lanes];
+	q->vq->loop = q->lane->loop;
+	q->signal.fn = on_signal;
+	q->signal.opaque = q;
+	q->waiting_end = &q->waiting;
+	q->wait.fn = blk_on_time;
+	q->wait.opaque = q;
+	q->retry.fn = blk_queue_retry;
+	q->retry.opaque = q;
+	q->on_fault.fn = blk_on_fault;
+	q->on_fault.opaque = q;
 }
 
-static int blk_realize(struct device *dev, const void *config,
-		       struct error *err)
+void blk_queue_destroy(struct blk_queue *q)
 {
-	struct virtio_blk *blk =
-		container_of(dev, struct virtio_blk, vpci.pci.dev);
-	const struct disk_config *disk = config;
-	const char *serial = disk->serial ? disk->serial : dev->id;
-	int rc;
-
-	rc = raw_open(&blk->raw, disk->path, disk->readonly, err);
-	if (rc)
-		return rc;
-	blk->disk = disk;
-	memcpy(blk->serial, serial, strnlen(serial, sizeof(blk->serial)));
-	blk_config_init(blk);
-	rc = virtio_pci_init(&blk->vpci, &blk_virtio_class, err);
-	if (rc)
-		goto err_raw;
-	return 0;
-
-err_raw:
-	raw_close(&blk->raw);
-	return rc;
-}
-
-static void blk_unrealize(struct device *dev)
-{
-	struct virtio_blk *blk =
-		container_of(dev, struct virtio_blk, vpci.pci.dev);
 	struct blk_req *req;
 
-	virtio_pci_destroy(&blk->vpci);
-	while ((req = blk->free)) {
-		blk->free = req->next;
+	loop_undefer(q->lane->loop, &q->signal);
+	loop_unpost(q->lane->loop, &q->retry);
+	loop_unpost(q->blk->vpci.vdev.loop, &q->on_fault);
+	blk_drop_held(q);
+	while ((req = q->free)) {
+		q->free = req->next;
 		free(req);
 	}
-	raw_close(&blk->raw);
 }
-
-void virtio_blk_status(const struct device *dev, struct blk_status *status)
-{
-	const struct virtio_blk *blk =
-		container_of(dev, struct virtio_blk, vpci.pci.dev);
-
-	*status = (struct blk_status){
-		.raw = &blk->raw,
-		.config = blk->disk,
-		.counts = blk->counts,
-		.highest = blk->highest,
-	};
-}
-
-const struct dev_class virtio_blk_class = {
-	.name = "disk",
-	.size = sizeof(struct virtio_blk),
-	.realize = blk_realize,
-	.reset = virtio_pci_reset,
-	.start = virtio_pci_start,
-	.stop = virtio_pci_stop,
-	.unrealize = blk_unrealize,
-};

@@ -98,11 +98,9 @@ static void virtio_on_call(void *opaque)
 static void on_doorbell(void *opaque, uint32_t events)
 {
 	struct virtio_queue *vq = opaque;
-	uint64_t count;
 
 	(void)events;
-	if (read(vq->doorbell.fd, &count, sizeof(count)) == sizeof(count))
-		virtio_serve(vq->vdev, vq->index);
+	virtio_serve(vq->vdev, vq->index);
 }
 
 /* Without a doorbell of its own the queue is rung through the bus. */
@@ -117,7 +115,8 @@ static void queue_listen(struct virtio_queue *vq)
 		bell->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (bell->fd < 0)
 		return;
-	bell->events = EPOLLIN;
+	/* By edge: each ring is heard, and nobody has to read the count. */
+	bell->events = EPOLLIN | EPOLLET;
 	bell->fn = on_doorbell;
 	bell->opaque = vq;
 	if (loop_fd_add(vq->loop, bell))
@@ -212,9 +211,10 @@ void virtio_serve_later(struct virtio_dev *vdev, unsigned int index)
 
 void virtio_serve(struct virtio_dev *vdev, unsigned int index)
 {
-	/* What comes while the device is stopped waits for its start. */
-	if (!virtio_started(vdev) ||
-	    (virtio_is_live(vdev) && vdev->class->serve(vdev, index)))
+	bool more = virtio_is_live(vdev) && vdev->class->serve(vdev, index);
+
+	/* What comes while the device is stopped, or stops, waits. */
+	if (more || !virtio_started(vdev))
 		virtio_serve_later(vdev, index);
 }
 

@@ -6,10 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../block/raw.h"
+#include "../block/block.h"
 #include "../device.h"
 
 struct chardev;
+struct throttle;
 
 /* config: struct disk_config */
 extern const struct dev_class virtio_blk_class;
@@ -18,7 +19,7 @@ extern const struct dev_class virtio_rng_class;
 /* config: struct vcon_config */
 extern const struct dev_class virtio_console_class;
 
-/* What a disk has done of a kind since it was made; the main thread's. */
+/* What a disk has done of a kind since it was made. */
 struct blk_count {
 	uint64_t ops;
 	uint64_t bytes;
@@ -28,11 +29,17 @@ struct blk_count {
 };
 
 struct blk_status {
-	const struct raw *raw;
+	const struct block *block;
 	const struct disk_config *config;
-	const struct blk_count *counts; /* by enum raw_op */
-	uint64_t highest;		/* byte written, and one more */
+	struct blk_count counts[BLOCK_NR_OPS];
+	uint64_t highest; /* byte written, and one more */
+	int failed;	  /* an errno, if something did since the last start */
 };
+
+/* Its limits. */
+struct throttle *virtio_blk_throttle(struct device *dev);
+/* The main thread; as block_resize.  The guest is told. */
+int virtio_blk_resize(struct device *dev, uint64_t size, struct error *err);
 
 void virtio_blk_status(const struct device *dev, struct blk_status *status);
 const struct chardev *virtio_console_chardev(const struct device *dev);
