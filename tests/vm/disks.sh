@@ -11,6 +11,9 @@ make_disk_initrd() {
 	disk_initrd=$tmp/disk-initrd.gz
 	mkdir -p "$dir/lib64" "$dir/sbin"
 	cp $diskio "$dir/" || return
+	# The guest's kernel is this one; its initramfs has ext4 without it.
+	find -L build/kernels/6.1/lib -name crc32c_generic.ko \
+		-exec cp {} "$dir/" \;
 	for file in /sbin/mke2fs /sbin/e2fsck /sbin/resize2fs; do
 		cp "$file" "$dir/sbin/" || return
 		while read -r lib; do
@@ -49,7 +52,7 @@ verified() {
 untarred() {
 	truncate -s 64M "$tmp/untar.img"
 	start_disk untar "$tmp/untar.img" "$(tr '\n' ';' <<-'END'
-		modprobe ext4; mkdir /d
+		insmod /crc32c_generic.ko; modprobe ext4; mkdir /d
 		/sbin/mke2fs -q -t ext4 /dev/vda
 		mount -t ext4 /dev/vda /d
 		tar -xf /files.tar -C /d
@@ -134,7 +137,7 @@ is_stopped_by_error() {
 resized() {
 	truncate -s 16M "$tmp/grow.img"
 	start_disk grow "$tmp/grow.img" "$(tr '\n' ';' <<-'END'
-		modprobe ext4; mkdir /d
+		insmod /crc32c_generic.ko; modprobe ext4; mkdir /d
 		/sbin/mke2fs -q -t ext4 /dev/vda
 		mount -t ext4 /dev/vda /d; echo is mounted
 		until [ $(cat /sys/block/vda/size) = 131072 ]; do sleep 0.2; done
