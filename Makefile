@@ -133,6 +133,10 @@ $(B)/tests/unit/test_rules: $(B)/obj/tests/conform/conform.o \
 # Of hostile guests: tests/unit/run takes them from build/asan.
 UNIT_HOSTILE := $(notdir $(filter tests/unit/test_hostile%,$(UNIT_SRC:.c=)))
 
+# What the driver does to them.
+$(B)/tests/unit/test_hostile: $(B)/obj/tests/unit/hostile_ring.o \
+                              $(B)/obj/tests/unit/hostile_registers.o
+
 unit: $(UNIT) checked
 	@tests/unit/run
 
@@ -249,6 +253,8 @@ install: vmm tools
 	install -D -m 755 $(B)/vireo $(DESTDIR)$(prefix)/bin/vireo
 	install -D -m 755 $(B)/vireo-stat $(DESTDIR)$(prefix)/bin/vireo-stat
 	install -D -m 644 vmm/vireo.1 $(DESTDIR)$(prefix)/share/man/man1/vireo.1
+	install -D -m 644 vmm/vireo-disk.7 \
+		$(DESTDIR)$(prefix)/share/man/man7/vireo-disk.7
 	install -D -m 644 tools/vireo-stat/vireo-stat.1 \
 		$(DESTDIR)$(prefix)/share/man/man1/vireo-stat.1
 	install -D -m 644 vmm/vm.schema.json \
@@ -269,6 +275,7 @@ uninstall:
 	rm -f $(DESTDIR)$(prefix)/bin/vireo $(DESTDIR)$(prefix)/bin/vireo-stat \
 		$(DESTDIR)$(prefix)/share/man/man1/vireo.1 \
 		$(DESTDIR)$(prefix)/share/man/man1/vireo-stat.1 \
+		$(DESTDIR)$(prefix)/share/man/man7/vireo-disk.7 \
 		$(DESTDIR)$(prefix)/share/man/man4/vireo.4 \
 		$(DESTDIR)$(prefix)/share/vireo/vm.schema.json \
 		$(DESTDIR)$(prefix)/include/linux/vireo.h \
@@ -307,4 +314,5 @@ make clean      all but what was fetched
 Settings: CC, CROSS, CFLAGS, KDIR, DESTDIR, prefix, LAB_KERNEL, V=1
 endef
 
--include $(VMM_OBJ:.o=.d) $(STAT_OBJ:.o=.d) $(UNIT_SRC:%.c=$(B)/obj/%.d)
+-include $(VMM_OBJ:.o=.d) $(STAT_OBJ:.o=.d) \
+	$(patsubst %.c,$(B)/obj/%.d,$(wildcard tests/unit/*.c))
