@@ -94,7 +94,7 @@ $(B)/vireo-stat: $(STAT_OBJ)
 # ---- unit tests ------------------------------------------------------------
 
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
-UNIT     := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/unit/%)
+UNIT     := $(filter-out %/test_hostile,$(UNIT_SRC:tests/unit/%.c=$(B)/tests/unit/%))
 
 # Of vireo-stat, what does not need a terminal.
 $(B)/tests/unit/test_stat: $(filter-out %/main.o %/view.o %/view_draw.o, \
@@ -110,7 +110,10 @@ $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(B)/obj/tests/unit/unit.o $(B)/libvm
 $(B)/tests/unit/test_rules: $(B)/obj/tests/conform/conform.o \
                             $(B)/obj/tests/conform/generate.o
 
-unit: $(UNIT)
+# Of hostile guests: tests/unit/run takes them from build/asan.
+UNIT_HOSTILE := $(notdir $(filter tests/unit/test_hostile%,$(UNIT_SRC:.c=)))
+
+unit: $(UNIT) checked
 	@tests/unit/run
 
 # ---- the module ------------------------------------------------------------
@@ -159,6 +162,7 @@ include tests/payload/build.mk
 include tests/kselftest/build.mk
 include tests/fuzz/build.mk
 include tests/bench/build.mk
+include tests/vm/build.mk
 include tests/libfuzz/build.mk
 
 setup:
@@ -167,11 +171,13 @@ setup:
 guest: setup
 	@tools/mkguest all
 
-tests: $(UNIT) payload kselftest fuzz checked $(if $(shell command -v clang),libfuzz)
+tests: $(UNIT) payload kselftest fuzz vm-guest checked $(if $(shell command -v clang),libfuzz)
 
-# The VMM with ASan and UBSan, build/asan/vireo, for tests of hostile clients.
+# The VMM with ASan and UBSan, build/asan/vireo, for tests of hostile clients,
+# and the tests of hostile guests.
+CHECKED := $(B)/asan/vireo $(UNIT_HOSTILE:%=$(B)/asan/tests/unit/%)
 checked:
-	@$(MAKE) --no-print-directory B=$(B)/asan $(B)/asan/vireo CFLAGS="-O1 -g \
+	@$(MAKE) --no-print-directory B=$(B)/asan $(CHECKED) CFLAGS="-O1 -g \
 		-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 
 run: setup

@@ -33,6 +33,7 @@ struct loop {
 	pthread_mutex_t lock;
 	struct loop_timer *timers; /* sorted by deadline */
 	struct loop_call *calls, **calls_end;
+	bool posted; /* there are some; read without the lock */
 };
 
 static void on_wake(void *opaque, uint32_t events)
@@ -229,6 +230,7 @@ void loop_post(struct loop *loop, struct loop_call *call)
 		call->next = NULL;
 		*loop->calls_end = call;
 		loop->calls_end = &call->next;
+		__atomic_store_n(&loop->posted, true, __ATOMIC_RELAXED);
 	}
 	pthread_mutex_unlock(&loop->lock);
 	if (first)
@@ -242,6 +244,8 @@ static void call_unlink(struct loop *loop, struct loop_call **p)
 	*p = call->next;
 	if (!*p)
 		loop->calls_end = p;
+	if (!loop->calls)
+		__atomic_store_n(&loop->posted, false, __ATOMIC_RELAXED);
 	call->queued = false;
 }
 
@@ -448,7 +452,7 @@ static bool poll_once(struct loop *loop)
 	for (p = loop->pollers; p; p = p->next)
 		any |= p->poll(p->opaque);
 	/* What others have posted comes with a wake-up, but that is late. */
-	return any || __atomic_load_n(&loop->calls, __ATOMIC_RELAXED) ||
+	return any || __atomic_load_n(&loop->posted, __ATOMIC_RELAXED) ||
 	       __atomic_load_n(&loop->stop, __ATOMIC_ACQUIRE);
 }
 

@@ -97,8 +97,7 @@ static void job_run(struct job *job)
 			list[i]->aio_offset =
 				(int64_t)(next(&job->seed) % job->blocks) *
 				BLOCK;
-		if (n &&
-		    syscall(SYS_io_submit, job->ctx, n, list) != (long)n)
+		if (n && syscall(SYS_io_submit, job->ctx, n, list) != (long)n)
 			die("io_submit");
 		begun += n;
 		ret = syscall(SYS_io_getevents, job->ctx, 1, job->depth, events,

@@ -5,7 +5,7 @@
 # Makefile.
 
 # One more target is one more name here, and a directory in corpus/.
-LIBFUZZ_TARGETS := ring_split ring_packed scsi
+LIBFUZZ_TARGETS := ring_split ring_packed blk scsi
 # What several of them share.
 LIBFUZZ_LIB := ring
 
@@ -28,7 +28,7 @@ $(LIBFUZZ_BIN): $(B)/tests/libfuzz/%: $(B)/obj/tests/libfuzz/%.o \
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
 	@$(CC) -fsanitize=fuzzer,$(LIBFUZZ_SAN) -pthread -o $@ $(filter %.o,$^) \
-		$(filter %.a,$^) $(VMM_LIBS)
+		$(filter %.a,$^) -lcmocka $(VMM_LIBS)
 
 .SECONDARY: $(LIBFUZZ_OBJ) $(LIBFUZZ_TARGETS:%=$(B)/obj/tests/libfuzz/%.o)
 

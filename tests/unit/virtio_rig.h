@@ -6,6 +6,7 @@
 #ifndef TEST_VIRTIO_RIG_H
 #define TEST_VIRTIO_RIG_H
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -281,6 +282,9 @@ static inline void rig_msix_on(struct rig *rig)
 	rig_cfg_write(rig, cap + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE);
 }
 
+/* What the next machine's configuration says. */
+static struct config rig_next_config;
+
 /* The machine; returns what realizing the device returned. */
 static inline int rig_init_on(struct rig **out, const struct accel_ops *ops,
 			      const struct dev_class *class, const void *config,
@@ -294,6 +298,8 @@ static inline int rig_init_on(struct rig **out, const struct accel_ops *ops,
 	pthread_mutex_init(&rig->bell_lock, NULL);
 	rig->accel.ops = ops;
 	rig->vm.accel = &rig->accel;
+	rig->cfg = rig_next_config;
+	memset(&rig_next_config, 0, sizeof(rig_next_config));
 	rig->vm.cfg = &rig->cfg;
 	rig->vm.fast.vm_fd = -1;
 	assert_int_equal(mem_init(&rig->vm.mem, &mem_backend_memfd, &mem, err),
