@@ -113,6 +113,10 @@ $(B)/tests/unit/test_rules: $(B)/obj/tests/conform/conform.o \
 # Of hostile guests: tests/unit/run takes them from build/asan.
 UNIT_HOSTILE := $(notdir $(filter tests/unit/test_hostile%,$(UNIT_SRC:.c=)))
 
+# What the driver does to them.
+$(B)/tests/unit/test_hostile: $(B)/obj/tests/unit/hostile_ring.o \
+                              $(B)/obj/tests/unit/hostile_registers.o
+
 unit: $(UNIT) checked
 	@tests/unit/run
 
@@ -283,4 +287,5 @@ make clean      all but what was fetched
 Settings: CC, CROSS, CFLAGS, KDIR, DESTDIR, prefix, LAB_KERNEL, V=1
 endef
 
--include $(VMM_OBJ:.o=.d) $(STAT_OBJ:.o=.d) $(UNIT_SRC:%.c=$(B)/obj/%.d)
+-include $(VMM_OBJ:.o=.d) $(STAT_OBJ:.o=.d) \
+	$(patsubst %.c,$(B)/obj/%.d,$(wildcard tests/unit/*.c))

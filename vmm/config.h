@@ -54,9 +54,14 @@ struct vcon_config {
 	char *target; /* as console; NULL: no virtio console */
 };
 
+/* The order of the words in options_table.c */
+enum virtio_kind { VIRTIO_PCI, VIRTIO_MMIO };
+
 /* Of all virtio devices. */
 struct virtio_config {
-	bool packed; /* packed rings are offered */
+	bool packed;	   /* packed rings are offered */
+	bool transitional; /* for drivers of before virtio 1.0, too */
+	enum virtio_kind transport;
 };
 
 struct qmp_config {

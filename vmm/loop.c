@@ -46,13 +46,13 @@ static void on_wake(void *opaque, uint32_t events)
 		return; /* somebody's wake-up was handled already */
 }
 
-static bool running_elsewhere(struct loop *loop)
+bool loop_elsewhere(const struct loop *loop)
 {
 	return __atomic_load_n(&loop->running, __ATOMIC_ACQUIRE) &&
 	       !pthread_equal(loop->thread, pthread_self());
 }
 
-static bool running_here(struct loop *loop)
+static bool running_here(const struct loop *loop)
 {
 	return __atomic_load_n(&loop->running, __ATOMIC_ACQUIRE) &&
 	       pthread_equal(loop->thread, pthread_self());
@@ -285,7 +285,7 @@ void loop_sync(struct loop *loop, loop_fn fn, void *opaque)
 		.opaque = opaque,
 	};
 
-	if (!running_elsewhere(loop)) {
+	if (!loop_elsewhere(loop)) {
 		fn(opaque);
 		return;
 	}

@@ -99,6 +99,8 @@ void loop_unpost(struct loop *loop, struct loop_call *call);
  * caller's.
  */
 void loop_sync(struct loop *loop, loop_fn fn, void *opaque);
+/* Whether another thread than the caller runs it; from any thread. */
+bool loop_elsewhere(const struct loop *loop);
 
 /*
  * From the loop's thread only, and cheap: has @call run before the loop sleeps

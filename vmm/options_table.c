@@ -274,6 +274,18 @@ static const struct opt virtio_options[] = {
 	  .def = "off",
 	  .offset = offsetof(struct virtio_config, packed),
 	  .help = "offer packed rings" },
+	{ .name = "transitional",
+	  .kind = OPT_BOOL,
+	  .def = "off",
+	  .offset = offsetof(struct virtio_config, transitional),
+	  .help = "for drivers of before virtio 1.0, too" },
+	{ .name = "transport",
+	  .kind = OPT_ENUM,
+	  .metavar = "KIND",
+	  .words = "pci|mmio",
+	  .def = "pci",
+	  .offset = offsetof(struct virtio_config, transport),
+	  .help = "pci, or mmio: on no bus" },
 	{ 0 }
 };
 

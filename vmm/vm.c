@@ -334,6 +334,16 @@ void vm_hit(struct vm *vm, struct vcpu *vcpu)
 	loop_post(vm->loop, &vm->on_hit);
 }
 
+bool vm_parks(struct vm *vm)
+{
+	bool parks;
+
+	pthread_mutex_lock(&vm->lock);
+	parks = vm->want != VCPU_RUN;
+	pthread_mutex_unlock(&vm->lock);
+	return parks;
+}
+
 void vm_power_button(struct vm *vm)
 {
 	ich9_power_button(vm->ich9);

@@ -102,6 +102,7 @@ struct vm {
 	struct pci_host *pci; /* set by the host bridge's realize */
 	struct ich9 *ich9;    /* set by the LPC bridge's realize */
 	struct boot *boot;
+	unsigned int nr_virtio_mmio; /* virtio devices on no bus */
 
 	unsigned int nr_vcpus;
 	struct vcpu *vcpus;
@@ -145,6 +146,12 @@ void vm_request_by(struct vm *vm, enum vm_request req, enum vm_cause cause);
 void vm_crash(struct vm *vm, unsigned int vcpu, const struct error *why);
 /* From the thread of a vCPU that met the debugger: pauses the VM. */
 void vm_hit(struct vm *vm, struct vcpu *vcpu);
+
+/*
+ * Whether vCPUs are to stop executing: who waits in one of them for the main
+ * thread must give up, as that waits for it.  From any thread.
+ */
+bool vm_parks(struct vm *vm);
 
 /* The main thread's loop. */
 void vm_power_button(struct vm *vm); /* of ACPI */

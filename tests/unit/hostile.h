@@ -10,6 +10,8 @@
 #ifndef TEST_HOSTILE_H
 #define TEST_HOSTILE_H
 
+#include <pthread.h>
+
 #include "virtio_rig.h"
 
 #define H_NEXT VRING_DESC_F_NEXT
@@ -62,7 +64,7 @@ static inline void h_run(struct hostile *h)
 {
 	h->rig->timer.fn = rig_stop_loop;
 	h->rig->timer.opaque = h->rig;
-	loop_timer_arm(h->rig->vm.loop, &h->rig->timer, loop_now() + 300000);
+	loop_timer_arm(h->rig->vm.loop, &h->rig->timer, loop_now() + 100000);
 	assert_int_equal(loop_run(h->rig->vm.loop), 0);
 }
 
@@ -82,7 +84,7 @@ static inline void h_reset(struct hostile *h)
 	unsigned int i;
 
 	rig_set_status(h->rig, 0);
-	for (i = 0; rig_status(h->rig) && i < 3000; i++)
+	for (i = 0; rig_status(h->rig) && i < 10000; i++)
 		h_run(h);
 	assert_int_equal(rig_status(h->rig), 0);
 }
@@ -237,11 +239,36 @@ static inline void h_works(struct hostile *h)
 
 	h_ring_bell(h);
 	h_run(h);
-	for (i = 0; !(back = h_take(h, n, &len)) && i < 3000; i++)
+	for (i = 0; !(back = h_take(h, n, &len)) && i < 10000; i++)
 		h_run(h);
 	assert_true(back);
 	assert_true(h->kind->answered(h->rig, len));
 	assert_false(h_broken(h));
 }
+
+/* Rings the bell, and the loop works a while. */
+static inline void h_go(struct hostile *h)
+{
+	h_ring_bell(h);
+	h_run(h);
+}
+
+/* What must be seen after a case, before the reset. */
+enum hostile_expect { ANY, BREAKS, WORKS };
+
+struct hostile_case {
+	const char *name;
+	void (*fn)(struct hostile *h);
+	enum hostile_expect split, packed;
+};
+
+#define CASE(fn, split, packed)        \
+	{                              \
+#fn, fn, split, packed \
+	}
+
+/* Up to one without a name. */
+extern const struct hostile_case hostile_ring_cases[];
+extern const struct hostile_case hostile_register_cases[];
 
 #endif

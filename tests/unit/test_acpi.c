@@ -51,6 +51,8 @@ static void build(struct tables *t, unsigned int nr_cpus)
 	const struct acpi_params params = {
 		.nr_cpus = nr_cpus,
 		.pci_mem64_base = 0x180000000,
+		/* As many as there are processors. */
+		.nr_virtio_mmio = nr_cpus,
 	};
 
 	t->nr_cpus = nr_cpus;
@@ -167,7 +169,7 @@ static void test_structure(void **state)
 
 static void test_limits(void **state)
 {
-	struct acpi_params params = { .nr_cpus = 1 };
+	struct acpi_params params = { .nr_cpus = 1, .nr_virtio_mmio = 1 };
 	struct tables t;
 	uint8_t *buf;
 	int cap;
@@ -256,6 +258,7 @@ static void test_iasl(void **state)
 {
 	static const unsigned int cpus[] = { 1, 64 };
 	char dir[] = "/tmp/vireo-acpi-XXXXXX";
+	char count[256];
 	struct tables t;
 	size_t i, n;
 
@@ -281,8 +284,12 @@ static void test_iasl(void **state)
 			 "grep -vE '^ *(10|29|3[0-6]) ' || exit 1; done");
 		run(dir, "iasl -we -p new-DSDT DSDT.dsl >log 2>&1 && "
 			 "grep -q ' 0 Errors, 0 Warnings, 0 Remarks' log");
-		run(dir, "! grep -q 'Buffer (' DSDT.dsl && "
-			 "test $(grep -c ResourceTemplate DSDT.dsl) = 5");
+		snprintf(count, sizeof(count),
+			 "! grep -q 'Buffer (' DSDT.dsl && "
+			 "test $(grep -c ResourceTemplate DSDT.dsl) = %u && "
+			 "test $(grep -c LNRO0005 DSDT.dsl) = %u",
+			 5 + cpus[i], cpus[i]);
+		run(dir, count);
 	}
 	run(dir, "rm -rf \"$PWD\"");
 }

@@ -100,6 +100,12 @@ _vireo()
 		prefix=${cur%"${cur##*,}"}
 		[[ -z $prefix ]] || words="backend= huge node= prefault"
 		;;
+	--virtio)
+		compopt -o nospace
+		prefix=${cur%"${cur##*,}"}
+		words="packed transitional transport="
+		;;
+	transport) words="pci mmio" ;;
 	backend) words="auto vireo memfd hugetlb" ;;
 	huge | prefault | server | --paused) words="on off" ;;
 	--append | --name | --cpus | serial | size | node) ;;

@@ -7,6 +7,7 @@
 #include "aml.h"
 #include "device/devices.h"
 #include "device/pci.h"
+#include "virtio/mmio.h"
 #include "vm.h"
 
 #define OEM_ID "VIREO "
@@ -327,6 +328,31 @@ static void dsdt_cpus(struct aml *aml, unsigned int nr)
 	}
 }
 
+/* Virtio devices on no bus, by the ID that drivers look for. */
+static void dsdt_virtio(struct aml *aml, unsigned int nr)
+{
+	static const char hex[] = "0123456789ABCDEF";
+	char name[5] = "VR00";
+	unsigned int i;
+	size_t dev, crs;
+
+	for (i = 0; i < nr; i++) {
+		name[2] = hex[i / 16 % 16];
+		name[3] = hex[i % 16];
+		dev = aml_device(aml, name);
+		aml_name(aml, "_HID");
+		aml_string(aml, "LNRO0005");
+		aml_name(aml, "_UID");
+		aml_int(aml, i);
+		aml_name(aml, "_CRS");
+		crs = aml_resources(aml);
+		aml_res_mem32(aml, VIRTIO_MMIO_BASE(i), VIRTIO_MMIO_LEN);
+		aml_res_gsi(aml, VIRTIO_MMIO_GSI(i));
+		aml_resources_end(aml, crs);
+		aml_end(aml, dev);
+	}
+}
+
 static void dsdt(struct aml *aml, const struct acpi_params *params)
 {
 	size_t start, scope, s5;
@@ -336,6 +362,7 @@ static void dsdt(struct aml *aml, const struct acpi_params *params)
 	dsdt_pci(aml, params);
 	dsdt_board(aml);
 	dsdt_cpus(aml, params->nr_cpus);
+	dsdt_virtio(aml, params->nr_virtio_mmio);
 	aml_end(aml, scope);
 
 	/* 7.4.2: SLP_TYP for PM1a and PM1b, two reserved. */

@@ -9,6 +9,7 @@
 struct acpi_params {
 	unsigned int nr_cpus; /* APIC ids are 0 to nr_cpus - 1 */
 	uint64_t pci_mem64_base;
+	unsigned int nr_virtio_mmio; /* see virtio/mmio.h */
 };
 
 /*

@@ -216,6 +216,16 @@ void aml_res_irq(struct aml *aml, unsigned int irq)
 	aml_le(aml, 1U << irq, 2);
 }
 
+/* 6.4.3.6: for its consumer, level-triggered, active high, shared. */
+void aml_res_gsi(struct aml *aml, unsigned int gsi)
+{
+	aml_le(aml, 0x89, 1);
+	aml_le(aml, 6, 2);
+	aml_le(aml, 0x09, 1);
+	aml_le(aml, 1, 1);
+	aml_le(aml, gsi, 4);
+}
+
 /* 6.4.3.4: writable. */
 void aml_res_mem32(struct aml *aml, uint32_t base, uint32_t len)
 {

@@ -44,6 +44,8 @@ void aml_end(struct aml *aml, size_t mark);
 size_t aml_resources(struct aml *aml);
 void aml_res_io(struct aml *aml, uint16_t base, uint8_t len);
 void aml_res_irq(struct aml *aml, unsigned int irq);
+/* Level-triggered, active high, shared. */
+void aml_res_gsi(struct aml *aml, unsigned int gsi);
 void aml_res_mem32(struct aml *aml, uint32_t base, uint32_t len);
 /* What a bridge passes on: [first, last]; @size of the fields is 2, 4 or 8. */
 enum aml_window { AML_WINDOW_MEM, AML_WINDOW_IO, AML_WINDOW_BUS };

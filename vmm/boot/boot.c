@@ -320,6 +320,7 @@ int boot_load(struct vm *vm, struct cpu_entry *entry, struct error *err)
 	const struct acpi_params acpi = {
 		.nr_cpus = vm->cfg->cpus,
 		.pci_mem64_base = pci_mem64_base(vm),
+		.nr_virtio_mmio = vm->nr_virtio_mmio,
 	};
 	struct memmap map;
 	uint8_t *low;

@@ -6,12 +6,12 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
+#include "../config.h"
 #include "../error.h"
 #include "../vm.h"
+#include "mmio.h"
+#include "pci_legacy.h"
 
 #define PCI_VENDOR_VIRTIO 0x1af4
 #define PCI_DEVICE_VIRTIO 0x1040
@@ -160,7 +160,7 @@ static void vpci_signal_config(struct virtio_dev *vdev)
 	vpci_signal(vpci, vpci->config_vector, ISR_CONFIG);
 }
 
-static uint8_t isr_read(struct virtio_pci *vpci)
+uint8_t virtio_pci_isr_read(struct virtio_pci *vpci)
 {
 	uint8_t isr = vpci->isr;
 
@@ -171,29 +171,37 @@ static uint8_t isr_read(struct virtio_pci *vpci)
 
 /* ---- doorbells ----------------------------------------------------------- */
 
-static void on_doorbell(void *opaque, uint32_t events)
-{
-	struct virtio_queue *vq = opaque;
-
-	(void)events;
-	virtio_serve(vq->vdev, vq->index);
-}
-
-/* [lock] A queue whose doorbell is not an eventfd is rung through the bus. */
-static void doorbell_set(struct virtio_pci *vpci, struct virtio_queue *vq,
+/*
+ * [lock] The accelerator signals it or no longer does.  A legacy driver writes
+ * the numbers of all queues to one port, else each has an address.
+ */
+static int doorbell_wire(struct virtio_pci *vpci, struct virtio_queue *vq,
 			 bool on)
 {
 	struct accel *accel = vpci->pci.dev.vm->accel;
 	uint64_t addr = vpci->bar_base + VIRTIO_PCI_NOTIFY +
 			vq->index * VIRTIO_PCI_NOTIFY_STEP;
 
-	on = on && vq->doorbell_ready && vpci->bar_base;
+	if (vpci->legacy)
+		return accel->ops->ioeventfd(accel, BUS_PIO,
+					     vpci->io_base +
+						     VIRTIO_LEGACY_NOTIFY,
+					     2, true, vq->index,
+					     vq->doorbell.fd, !on);
+	/* Any width: then KVM need not look at the instruction. */
+	return accel->ops->ioeventfd(accel, BUS_MMIO, addr, 0, false, 0,
+				     vq->doorbell.fd, !on);
+}
+
+/* [lock] A queue whose doorbell is not an eventfd is rung through the bus. */
+static void doorbell_set(struct virtio_pci *vpci, struct virtio_queue *vq,
+			 bool on)
+{
+	on = on && vq->doorbell_ready &&
+	     (vpci->legacy ? vpci->io_base : vpci->bar_base);
 	if (vq->doorbell_on == on)
 		return;
-	/* Any width: then KVM need not look at the instruction. */
-	if (accel->ops->ioeventfd(accel, BUS_MMIO, addr, 0, false, 0,
-				  vq->doorbell.fd, !on) &&
-	    on)
+	if (doorbell_wire(vpci, vq, on) && on)
 		return;
 	vq->doorbell_on = on;
 }
@@ -208,49 +216,23 @@ static void doorbells_set(struct virtio_pci *vpci, bool on)
 		doorbell_set(vpci, &vdev->queues[i], on);
 }
 
-/*
- * The eventfd of a queue is made when it is first used, and kept.  The
- * accelerator signals it until a reset: what it counts while nobody listens is
- * heard later.
- */
-static void vpci_listen(struct virtio_queue *vq)
+static void vpci_doorbell(struct virtio_queue *vq)
 {
-	struct virtio_pci *vpci = to_vpci(vq->vdev);
-	struct loop_fd *bell = &vq->doorbell;
-
-	if (!vpci->pci.dev.vm->accel->ops->ioeventfd)
-		return;
-	if (bell->fd < 0)
-		bell->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (bell->fd < 0)
-		return;
-	/* By edge: each ring is heard, and nobody has to read the count. */
-	bell->events = EPOLLIN | EPOLLET;
-	bell->fn = on_doorbell;
-	bell->opaque = vq;
-	if (loop_fd_add(vq->loop, bell))
-		return;
-	pthread_mutex_lock(&vpci->pci.dev.lock);
 	vq->doorbell_ready = true;
-	doorbell_set(vpci, vq, true);
-	pthread_mutex_unlock(&vpci->pci.dev.lock);
-}
-
-static void vpci_unlisten(struct virtio_queue *vq)
-{
-	loop_fd_del(vq->loop, &vq->doorbell);
+	doorbell_set(to_vpci(vq->vdev), vq, true);
 }
 
 static void vpci_bar_mapped(struct pci_dev *pci, unsigned int nr, bool mapped)
 {
 	struct virtio_pci *vpci = container_of(pci, struct virtio_pci, pci);
 
-	if (nr != VIRTIO_PCI_BAR)
+	if (nr != VIRTIO_PCI_BAR && nr != VIRTIO_PCI_BAR_LEGACY)
 		return;
 	pthread_mutex_lock(&pci->dev.lock);
 	/* Adding or removing waits for a grace period of KVM, no more. */
 	doorbells_set(vpci, false);
-	vpci->bar_base = mapped ? pci->bars[nr].range.base : 0;
+	*(nr == VIRTIO_PCI_BAR ? &vpci->bar_base : &vpci->io_base) =
+		mapped ? pci->bars[nr].range.base : 0;
 	doorbells_set(vpci, true);
 	pthread_mutex_unlock(&pci->dev.lock);
 }
@@ -281,7 +263,8 @@ static void vpci_reset_regs(struct virtio_dev *vdev)
 	vpci->config_vector = VIRTIO_NO_VECTOR;
 	for (i = 0; i < vdev->nr_queues; i++)
 		queue_regs_reset(vpci, &vdev->queues[i]);
-	isr_read(vpci);
+	vpci->legacy = false;
+	virtio_pci_isr_read(vpci);
 	vpci_show(vdev);
 }
 
@@ -291,16 +274,19 @@ static const struct virtio_transport vpci_transport = {
 	.show = vpci_show,
 	.reset = vpci_reset_regs,
 	.reset_queue = vpci_reset_queue,
-	.listen = vpci_listen,
-	.unlisten = vpci_unlisten,
+	.doorbell = vpci_doorbell,
 };
 
 /* ---- the structures in the BAR, with dev->lock held ---------------------- */
 
 /* A vector that does not exist reads back as none (4.1.5.1.2.1). */
-static uint16_t vector_of(const struct virtio_pci *vpci, uint16_t val)
+void virtio_pci_set_vector(struct virtio_pci *vpci, struct virtio_queue *vq,
+			   uint16_t vector)
 {
-	return val < vpci->pci.msix.nr ? val : VIRTIO_NO_VECTOR;
+	if (vector >= vpci->pci.msix.nr)
+		vector = VIRTIO_NO_VECTOR;
+	__atomic_store_n(vq ? &vq->vector : &vpci->config_vector, vector,
+			 __ATOMIC_RELAXED);
 }
 
 static void store_half(uint64_t *reg, bool high, unsigned int size,
@@ -323,10 +309,9 @@ static void queue_write(struct virtio_pci *vpci, uint64_t off,
 
 	if (off == VIRTIO_PCI_COMMON_Q_MSIX) {
 		if (vpci->queue_select < vdev->nr_queues)
-			__atomic_store_n(&vdev->queues[vpci->queue_select]
-						  .vector,
-					 vector_of(vpci, (uint16_t)val),
-					 __ATOMIC_RELAXED);
+			virtio_pci_set_vector(vpci,
+					      &vdev->queues[vpci->queue_select],
+					      (uint16_t)val);
 		return;
 	}
 	if (off == COMMON_Q_RESET) {
@@ -377,7 +362,7 @@ static void common_write(struct virtio_pci *vpci, uint64_t off,
 		virtio_features_write(vdev, vpci->driver_select, (uint32_t)val);
 		break;
 	case VIRTIO_PCI_COMMON_MSIX:
-		vpci->config_vector = vector_of(vpci, (uint16_t)val);
+		virtio_pci_set_vector(vpci, NULL, (uint16_t)val);
 		break;
 	case VIRTIO_PCI_COMMON_STATUS:
 		virtio_status_write(vdev, (uint8_t)val);
@@ -391,17 +376,6 @@ static void common_write(struct virtio_pci *vpci, uint64_t off,
 	show_common(vpci);
 }
 
-static void device_write(struct virtio_pci *vpci, uint64_t off,
-			 unsigned int size, uint64_t val)
-{
-	struct virtio_dev *vdev = &vpci->vdev;
-
-	if (!vdev->class->config_write)
-		return;
-	vdev->class->config_write(vdev, off, size, val);
-	vpci_show(vdev);
-}
-
 /* What the rules do not decide, or a read through configuration space. */
 static uint64_t bar_read(void *opaque, uint64_t off, unsigned int size)
 {
@@ -411,7 +385,7 @@ static uint64_t bar_read(void *opaque, uint64_t off, unsigned int size)
 	if (v.known)
 		return v.val;
 	if (off == VIRTIO_PCI_ISR_STATUS)
-		return isr_read(vpci);
+		return virtio_pci_isr_read(vpci);
 	return UINT64_MAX;
 }
 
@@ -423,7 +397,8 @@ static void bar_write(void *opaque, uint64_t off, unsigned int size,
 	if (off < VIRTIO_PCI_ISR_STATUS)
 		common_write(vpci, off, size, val);
 	else if (off >= VIRTIO_PCI_DEVICE && off < VIRTIO_PCI_NOTIFY)
-		device_write(vpci, off - VIRTIO_PCI_DEVICE, size, val);
+		virtio_config_write(&vpci->vdev, off - VIRTIO_PCI_DEVICE, size,
+				    val);
 	else if (off >= VIRTIO_PCI_NOTIFY)
 		virtio_kick(&vpci->vdev,
 			    (off - VIRTIO_PCI_NOTIFY) / VIRTIO_PCI_NOTIFY_STEP);
@@ -544,12 +519,17 @@ int virtio_pci_init(struct virtio_pci *vpci, const struct virtio_class *class,
 		    struct error *err)
 {
 	struct device *dev = &vpci->pci.dev;
+	const uint16_t legacy_id = dev->vm->cfg->virtio.transitional ?
+					   virtio_legacy_id(class->id) :
+					   0;
+	/* By its revision, too, a legacy driver knows what is for it (4.1.2). */
 	const struct pci_ids ids = {
 		.vendor = PCI_VENDOR_VIRTIO,
-		.device = PCI_DEVICE_VIRTIO + class->id,
+		.device = legacy_id ? legacy_id : PCI_DEVICE_VIRTIO + class->id,
 		.subsystem_vendor = PCI_VENDOR_VIRTIO,
-		.subsystem = PCI_DEVICE_VIRTIO + class->id,
-		.class_rev = class->pci_class << 8 | 1,
+		.subsystem = legacy_id ? class->id :
+					 PCI_DEVICE_VIRTIO + class->id,
+		.class_rev = class->pci_class << 8 | !legacy_id,
 	};
 	const struct bus_range range = {
 		.name = dev->id,
@@ -560,6 +540,9 @@ int virtio_pci_init(struct virtio_pci *vpci, const struct virtio_class *class,
 	};
 	int rc;
 
+	if (dev->vm->cfg->virtio.transport == VIRTIO_MMIO)
+		return virtio_mmio_new(&vpci->mmio, &vpci->vdev, class, dev,
+				       err);
 	rc = virtio_init(&vpci->vdev, class, &vpci_transport, dev);
 	if (rc)
 		return error_sys(err, -rc, "cannot make %s", dev->id);
@@ -577,6 +560,8 @@ int virtio_pci_init(struct virtio_pci *vpci, const struct virtio_class *class,
 		goto err_pci;
 	}
 	pci_bar_init(&vpci->pci, VIRTIO_PCI_BAR, PCI_BAR_MEM64, &range);
+	if (legacy_id)
+		virtio_legacy_init(vpci);
 	caps_init(vpci);
 	rules_init(vpci);
 	rc = fast_region_init(&vpci->fast, dev->vm,
@@ -595,14 +580,14 @@ err_virtio:
 void virtio_pci_destroy(struct virtio_pci *vpci)
 {
 	struct virtio_dev *vdev = &vpci->vdev;
-	unsigned int i;
 
+	if (vpci->mmio) {
+		virtio_mmio_free(vpci->mmio);
+		return;
+	}
 	/* Unmaps the BAR, and with it the doorbells. */
 	pci_dev_destroy(&vpci->pci);
 	fast_region_destroy(&vpci->fast);
-	for (i = 0; i < vdev->nr_queues; i++)
-		if (vdev->queues[i].doorbell.fd >= 0)
-			close(vdev->queues[i].doorbell.fd);
 	virtio_destroy(vdev);
 }
 
@@ -611,7 +596,8 @@ void virtio_pci_reset(struct device *dev)
 	struct virtio_pci *vpci = container_of(dev, struct virtio_pci, pci.dev);
 
 	virtio_reset(&vpci->vdev);
-	pci_dev_reset(&vpci->pci);
+	if (!vpci->mmio)
+		pci_dev_reset(&vpci->pci);
 }
 
 void virtio_pci_start(struct device *dev)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A virtio device on the PCI bus (virtio 1.2, 4.1), without the transitional
- * interface.
+ * A virtio device on the PCI bus (virtio 1.2, 4.1).  A transitional one has the
+ * legacy interface, too, in BAR 0 (pci_legacy.h).
  *
  * BAR 1 holds the MSI-X table, one vector for each queue and the last for the
  * configuration.  BAR 4 holds the structures, one a page.  Reading the common
@@ -27,13 +27,22 @@
 #define VIRTIO_PCI_NOTIFY 0x3000
 #define VIRTIO_PCI_NOTIFY_STEP 4
 
-/* The object of each device begins with this. */
+struct virtio_mmio;
+
+/*
+ * The object of each device begins with this, wherever it is to be: with
+ * --virtio transport=mmio, mmio is its transport, and pci only its struct
+ * device.
+ */
 struct virtio_pci {
 	struct pci_dev pci;
 	struct virtio_dev vdev;
+	struct virtio_mmio *mmio;
 	struct fast_region fast; /* of VIRTIO_PCI_BAR */
 	struct vireo_rule rules[2];
 	uint64_t bar_base; /* 0 while the BAR is not mapped */
+	uint64_t io_base;  /* the same of the legacy BAR */
+	bool legacy;	   /* the driver uses the legacy interface */
 	uint32_t device_select;
 	uint32_t driver_select;
 	uint16_t queue_select;
@@ -43,12 +52,19 @@ struct virtio_pci {
 };
 
 /*
+ * Puts a device on the PCI bus, or where the configuration says.
  * vpci->vdev.features, .config, .nr_queues and .queue_size are the device's to
  * set before.
  */
 int virtio_pci_init(struct virtio_pci *vpci, const struct virtio_class *class,
 		    struct error *err);
 void virtio_pci_destroy(struct virtio_pci *vpci);
+
+/* For pci_legacy.c, with dev->lock held. */
+uint8_t virtio_pci_isr_read(struct virtio_pci *vpci);
+/* Of the configuration if @vq is NULL. */
+void virtio_pci_set_vector(struct virtio_pci *vpci, struct virtio_queue *vq,
+			   uint16_t vector);
 
 /* For struct dev_class. */
 void virtio_pci_reset(struct device *dev);

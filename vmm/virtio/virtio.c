@@ -3,6 +3,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 
@@ -15,6 +19,9 @@
 #ifndef VIRTIO_F_RING_RESET
 #define VIRTIO_F_RING_RESET 40
 #endif
+
+/* How often who waits for a reset looks whether it should give up. */
+#define RESET_LOOK_NS 10000000
 
 #define BIT64(n) (1ULL << (n))
 
@@ -63,6 +70,7 @@ static void virtio_clear(struct virtio_dev *vdev)
 		queue_clear(&vdev->queues[i]);
 	vdev->transport->reset(vdev);
 	virtio_set_phase(vdev, VIRTIO_SETUP);
+	pthread_cond_broadcast(&vdev->reset_done);
 }
 
 /* [loop] Gives the rings, of which none is in use, to the registers. */
@@ -87,12 +95,44 @@ static void virtio_on_call(void *opaque)
 
 /* ---- in the loop of a queue ----------------------------------------------- */
 
+static void on_doorbell(void *opaque, uint32_t events)
+{
+	struct virtio_queue *vq = opaque;
+	uint64_t count;
+
+	(void)events;
+	if (read(vq->doorbell.fd, &count, sizeof(count)) == sizeof(count))
+		virtio_serve(vq->vdev, vq->index);
+}
+
+/* Without a doorbell of its own the queue is rung through the bus. */
+static void queue_listen(struct virtio_queue *vq)
+{
+	struct loop_fd *bell = &vq->doorbell;
+	struct device *dev = vq->vdev->dev;
+
+	if (!dev->vm->accel->ops->ioeventfd)
+		return;
+	if (bell->fd < 0)
+		bell->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (bell->fd < 0)
+		return;
+	bell->events = EPOLLIN;
+	bell->fn = on_doorbell;
+	bell->opaque = vq;
+	if (loop_fd_add(vq->loop, bell))
+		return;
+	pthread_mutex_lock(&dev->lock);
+	vq->vdev->transport->doorbell(vq);
+	pthread_mutex_unlock(&dev->lock);
+}
+
 static void queue_up(struct virtio_queue *vq)
 {
 	if (vq->up)
 		return;
 	vq->up = true;
-	vq->vdev->transport->listen(vq);
+	queue_listen(vq);
 }
 
 static void queue_down(struct virtio_queue *vq)
@@ -101,7 +141,7 @@ static void queue_down(struct virtio_queue *vq)
 
 	if (!vq->up)
 		return;
-	vdev->transport->unlisten(vq);
+	loop_fd_del(vq->loop, &vq->doorbell);
 	if (vdev->class->quiesce)
 		vdev->class->quiesce(vdev, vq->index);
 	vq->up = false;
@@ -207,6 +247,7 @@ int virtio_init(struct virtio_dev *vdev, const struct virtio_class *class,
 		vdev->features |= BIT64(VIRTIO_F_RING_PACKED);
 	if (class->in_order)
 		vdev->features |= BIT64(VIRTIO_F_IN_ORDER);
+	pthread_cond_init(&vdev->reset_done, NULL);
 	for (i = 0; i < vdev->nr_queues; i++) {
 		vq = &vdev->queues[i];
 		vq->vdev = vdev;
@@ -224,9 +265,13 @@ void virtio_destroy(struct virtio_dev *vdev)
 	unsigned int i;
 
 	/* The device may have asked for something since it was stopped. */
-	for (i = 0; i < vdev->nr_queues; i++)
+	for (i = 0; i < vdev->nr_queues; i++) {
 		loop_sync(vdev->queues[i].loop, queue_stop, &vdev->queues[i]);
+		if (vdev->queues[i].doorbell.fd >= 0)
+			close(vdev->queues[i].doorbell.fd);
+	}
 	loop_unpost(vdev->loop, &vdev->call);
+	pthread_cond_destroy(&vdev->reset_done);
 	free(vdev->queues);
 }
 
@@ -261,6 +306,9 @@ void virtio_stop(struct virtio_dev *vdev)
 	for (i = 0; i < vdev->nr_queues; i++)
 		loop_sync(vdev->queues[i].loop, queue_stop, &vdev->queues[i]);
 	loop_unpost(vdev->loop, &vdev->call);
+	/* A driver may think that it is done: see virtio_reset_wait. */
+	if (virtio_phase(vdev) == VIRTIO_RESETTING)
+		virtio_reset(vdev);
 }
 
 /* ---- what the driver does to registers ------------------------------------- */
@@ -371,6 +419,74 @@ void virtio_status_write(struct virtio_dev *vdev, uint8_t status)
 		virtio_set_broken(vdev, "DRIVER_OK without FEATURES_OK");
 }
 
+/* Does the loops' part of a reset, where that is the caller's. */
+static bool reset_here(struct virtio_dev *vdev)
+{
+	unsigned int i;
+
+	if (loop_elsewhere(vdev->loop) || !virtio_started(vdev))
+		return false;
+	pthread_mutex_unlock(&vdev->dev->lock);
+	for (i = 0; i < vdev->nr_queues; i++)
+		loop_sync(vdev->queues[i].loop, queue_on_call,
+			  &vdev->queues[i]);
+	virtio_on_call(vdev);
+	pthread_mutex_lock(&vdev->dev->lock);
+	return true;
+}
+
+void virtio_reset_wait(struct virtio_dev *vdev)
+{
+	struct timespec until;
+
+	virtio_begin_reset(vdev);
+	if (vdev->phase == VIRTIO_SETUP || reset_here(vdev))
+		return;
+	while (vdev->phase == VIRTIO_RESETTING && !vm_parks(vdev->dev->vm)) {
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_nsec += RESET_LOOK_NS;
+		if (until.tv_nsec >= 1000000000) {
+			until.tv_nsec -= 1000000000;
+			until.tv_sec++;
+		}
+		pthread_cond_clockwait(&vdev->reset_done, &vdev->dev->lock,
+				       CLOCK_MONOTONIC, &until);
+	}
+}
+
+/* How buffers are cut up matters to no device here. */
+uint32_t virtio_legacy_features(const struct virtio_dev *vdev)
+{
+	return (uint32_t)vdev->features | 1U << VIRTIO_F_ANY_LAYOUT;
+}
+
+/* [lock] Nobody has checked the features before. */
+static void legacy_go_live(struct virtio_dev *vdev)
+{
+	vdev->driver_features &= virtio_legacy_features(vdev);
+	virtio_go_live(vdev);
+}
+
+void virtio_legacy_status_write(struct virtio_dev *vdev, uint8_t status)
+{
+	if (!status) {
+		virtio_reset_wait(vdev);
+		return;
+	}
+	vdev->status |= status & (uint8_t)~VIRTIO_CONFIG_S_NEEDS_RESET;
+	if (status & VIRTIO_CONFIG_S_DRIVER_OK && vdev->phase == VIRTIO_SETUP)
+		legacy_go_live(vdev);
+}
+
+/* They may use a queue, and say DRIVER_OK when that worked. */
+void virtio_legacy_kick(struct virtio_dev *vdev, unsigned int index)
+{
+	if (vdev->phase == VIRTIO_SETUP && index < vdev->nr_queues &&
+	    vdev->queues[index].enabled)
+		legacy_go_live(vdev);
+	virtio_kick(vdev, index);
+}
+
 void virtio_kick(struct virtio_dev *vdev, unsigned int index)
 {
 	if (vdev->phase == VIRTIO_LIVE && index < vdev->nr_queues &&
@@ -468,6 +584,15 @@ bool virtio_poll_off(struct virtio_queue *vq)
 bool virtio_pending(const struct virtio_queue *vq)
 {
 	return vq->up && ring_pending(&vq->ring);
+}
+
+void virtio_config_write(struct virtio_dev *vdev, uint64_t off,
+			 unsigned int size, uint64_t val)
+{
+	if (!vdev->class->config_write)
+		return;
+	vdev->class->config_write(vdev, off, size, val);
+	vdev->transport->show(vdev);
 }
 
 void virtio_config_changed(struct virtio_dev *vdev)

@@ -2,7 +2,7 @@
 /*
  * The core of a virtio device (virtio 1.2, 2 and 3): features, the status
  * machine, queues.  A device below it sees queues of chains; a transport above
- * it (pci.c) shows the registers to the guest.
+ * it (pci.c, mmio.c) shows the registers to the guest.
  *
  *                 DRIVER_OK                   bad ring
  *        SETUP -----------------> LIVE ---------------------> BROKEN
@@ -19,6 +19,8 @@
  * gives them back; the driver reads its old status until then.  BROKEN is what
  * the driver sees as NEEDS_RESET.  While LIVE, one queue can be reset by itself
  * (2.6.1): its loop gives it back, and the driver may enable it again.
+ *
+ * A legacy driver, who cannot be told to wait, waits in its write of status 0.
  *
  * Of the ring's features, IN_ORDER is offered by classes whose requests end in
  * the order in which they began, and RING_PACKED where the configuration says
@@ -77,6 +79,10 @@ struct virtio_queue {
 	struct ring ring;
 	struct loop_call call;
 	bool up; /* the ring is in use */
+	/*
+	 * Made when it is first used, and kept.  The accelerator signals it
+	 * until a reset: what it counts while nobody listens is heard later.
+	 */
 	struct loop_fd doorbell;
 	bool doorbell_ready; /* [lock] there is somebody to hear it */
 	bool doorbell_on;    /* [lock] the accelerator signals it */
@@ -130,9 +136,8 @@ struct virtio_transport {
 	 */
 	void (*reset)(struct virtio_dev *vdev);
 	void (*reset_queue)(struct virtio_queue *vq);
-	/* [queue] From now on its loop hears the doorbell; no longer. */
-	void (*listen)(struct virtio_queue *vq);
-	void (*unlisten)(struct virtio_queue *vq);
+	/* [lock] Its loop hears the queue's doorbell, until a reset. */
+	void (*doorbell)(struct virtio_queue *vq);
 };
 
 enum virtio_phase {
@@ -160,6 +165,7 @@ struct virtio_dev {
 	uint8_t config_generation;
 	enum virtio_phase phase;
 	unsigned int busy; /* queues that are; atomic */
+	pthread_cond_t reset_done;
 	struct loop_call call;
 	bool started; /* written by the main thread; atomic */
 	struct log_limit guest_log;
@@ -184,6 +190,15 @@ void virtio_features_write(struct virtio_dev *vdev, uint32_t select,
 			   uint32_t val);
 void virtio_status_write(struct virtio_dev *vdev, uint8_t status);
 void virtio_kick(struct virtio_dev *vdev, unsigned int index);
+/*
+ * Resets the device, and returns when that is done, or when vCPUs are to park:
+ * then it is done before they run again.  The lock is let go of meanwhile.
+ */
+void virtio_reset_wait(struct virtio_dev *vdev);
+/* What drivers of before virtio 1.0 do, who know no FEATURES_OK (3.1.2). */
+uint32_t virtio_legacy_features(const struct virtio_dev *vdev);
+void virtio_legacy_status_write(struct virtio_dev *vdev, uint8_t status);
+void virtio_legacy_kick(struct virtio_dev *vdev, unsigned int index);
 void virtio_queue_enable(struct virtio_queue *vq);
 void virtio_queue_reset(struct virtio_dev *vdev, unsigned int index);
 /* The queue if its registers may be written now, or NULL. */
@@ -214,6 +229,9 @@ bool virtio_pending(const struct virtio_queue *vq);
 void virtio_break(struct virtio_queue *vq, const char *why);
 /* Has its loop serve a queue; from any thread, with the lock or without. */
 void virtio_serve_later(struct virtio_dev *vdev, unsigned int index);
+/* For transports: at @off, which may be anything. [lock] */
+void virtio_config_write(struct virtio_dev *vdev, uint64_t off,
+			 unsigned int size, uint64_t val);
 /* The device has changed its configuration under the lock. [lock] */
 void virtio_config_changed(struct virtio_dev *vdev);
 
