@@ -161,12 +161,17 @@ static json_t *scalar_json(const struct opt *o, const void *base)
 		if (o->present &&
 		    !*(const bool *)((const char *)base + o->present))
 			return json_null();
+		/* No default, and 0 is none that could be given. */
+		if (!o->def && o->min && !*(const unsigned int *)member)
+			return json_null();
 		return json_integer(*(const unsigned int *)member);
 	case OPT_COUNT:
 		i = *(const unsigned int *)member;
 		return i && i != UINT_MAX ? json_integer(i) :
 					    json_boolean(i != 0);
 	case OPT_SIZE:
+		if (!o->def && !*(const uint64_t *)member)
+			return json_null();
 		return size_json(*(const uint64_t *)member);
 	case OPT_ENUM:
 		word = opt_next_word(&words, &len);

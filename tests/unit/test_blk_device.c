@@ -115,14 +115,19 @@ static void ring_bell(struct fixture *f, unsigned int q)
 	uint64_t addr = rig_bar(f->rig, VIRTIO_PCI_BAR) + VIRTIO_PCI_NOTIFY +
 			VIRTIO_PCI_NOTIFY_STEP * q;
 	uint64_t one = 1;
-	unsigned int i;
+	unsigned int i, tries = 5000;
 	int fd = -1;
 
-	pthread_mutex_lock(&f->rig->bell_lock);
-	for (i = 0; i < 8; i++)
-		if (f->rig->bells[i].addr == addr)
-			fd = f->rig->bells[i].fd;
-	pthread_mutex_unlock(&f->rig->bell_lock);
+	/* The queue's thread hangs it up in its own time. */
+	while (fd < 0 && tries--) {
+		pthread_mutex_lock(&f->rig->bell_lock);
+		for (i = 0; i < 8; i++)
+			if (f->rig->bells[i].addr == addr)
+				fd = f->rig->bells[i].fd;
+		pthread_mutex_unlock(&f->rig->bell_lock);
+		if (fd < 0)
+			usleep(1000);
+	}
 	assert_int_equal(write(fd, &one, 8), 8);
 }
 

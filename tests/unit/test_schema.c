@@ -316,6 +316,7 @@ static void printed(void **state)
 	struct error err = { "" };
 	struct config cfg;
 	json_t *is, *want;
+	size_t i;
 
 	(void)state;
 	assert_int_equal(load(&cfg,
@@ -336,6 +337,12 @@ static void printed(void **state)
 	assert_int_equal(json_integer_value(json_object_get(is, "cpus")), 3);
 	want = json_pack("[{s:s,s:b},{s:s,s:b}]", "path", "a", "ro", 0, "path",
 			 "b", "ro", 1);
+	for (i = 0; i < 2; i++)
+		json_object_update_new(json_array_get(want, i),
+				       json_pack("{s:s,s:s,s:i,s:i,s:s}",
+						 "cache", "auto", "aio", "auto",
+						 "iothreads", 1, "poll", 0,
+						 "on-error", "report"));
 	assert_true(json_equal(json_object_get(is, "disk"), want));
 	assert_null(json_object_get(is, "rng"));
 	json_decref(is);

@@ -14,6 +14,10 @@
 #include "../log.h"
 #include "block.h"
 
+/* udev, for one, has a device locked while it looks at it. */
+#define LOCK_TRIES 20
+#define LOCK_PAUSE 50000 /* microseconds */
+
 int block_file_size(const struct block *block, uint64_t *size,
 		    struct error *err)
 {
@@ -69,8 +73,15 @@ static int lock_file(const struct block *block)
 
 static int lock(const struct block *block, struct error *err)
 {
-	if (!lock_file(block))
-		return 0;
+	unsigned int tries = block->device ? LOCK_TRIES : 1;
+
+	for (;;) {
+		if (!lock_file(block))
+			return 0;
+		if (errno != EAGAIN || !--tries)
+			break;
+		usleep(LOCK_PAUSE);
+	}
 	if (errno != EAGAIN && errno != EACCES)
 		return error_sys(err, errno, "cannot lock disk image %s",
 				 block->path);

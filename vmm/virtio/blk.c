@@ -189,6 +189,18 @@ void blk_queue_retry(void *opaque)
 	}
 }
 
+/* Writing needs whole blocks of what the host can write (with O_DIRECT). */
+static bool blk_may(const struct virtio_blk *blk, enum block_op op,
+		    uint64_t offset, uint64_t len)
+{
+	uint32_t align = blk->block->align;
+
+	if (op == BLOCK_READ || op == BLOCK_FLUSH)
+		return true;
+	return !blk->block->readonly &&
+	       (!align || !((offset | len) & (align - 1)));
+}
+
 /* Hands on what lies in the disk; anything else is an error (5.2.6.2). */
 static void blk_submit(struct blk_req *req, enum block_op op, uint64_t sector,
 		       uint64_t len)
@@ -199,7 +211,7 @@ static void blk_submit(struct blk_req *req, enum block_op op, uint64_t sector,
 
 	if (len % BLOCK_SECTOR || sector > sectors ||
 	    len / BLOCK_SECTOR > sectors - sector ||
-	    (op != BLOCK_READ && op != BLOCK_FLUSH && blk->block->readonly)) {
+	    !blk_may(blk, op, sector * BLOCK_SECTOR, len)) {
 		add(&q->counts[op].invalid, 1);
 		blk_finish(req, VIRTIO_BLK_S_IOERR);
 		return;
