@@ -66,7 +66,7 @@ enum vm_event {
 	VM_EVENT_POWERDOWN, /* the power button was pressed */
 	VM_EVENT_IO_ERROR,  /* vm.io_error; if it stops the VM, STOP follows */
 	VM_EVENT_CRASH, /* why is in vm.crash; what --on-crash says follows */
-	VM_EVENT_TRAY,	   /* see vm.tray */
+	VM_EVENT_TRAY,	/* see vm.tray */
 	VM_EVENT_SHUTDOWN, /* ended */
 };
 

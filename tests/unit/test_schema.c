@@ -193,6 +193,8 @@ static const char *const accepted[] = {
 	"{ \"console\": \"file:/x y\" }",
 	"{ \"console\": \"unix:/x\" }",
 	"{ \"console\": \"socket\" }",
+	"{ \"scsi\": [ \"a\", { \"path\": \"b\", \"cache\": \"none\" } ] }",
+	"{ \"cdrom\": [ \"none\", \"a.iso\" ] }",
 	"{ \"disk\": \"a\" }",
 	"{ \"disk\": { \"path\": \"a\", \"ro\": true } }",
 	"{ \"disk\": [] }",
@@ -236,6 +238,9 @@ static const char *const refused[] = {
 	"{ \"disk\": { \"path\": \"a\", \"serial\": \"123456789012345678901\" } }",
 	("{ \"disk\": [ \"1\", \"2\", \"3\", \"4\", \"5\", \"6\", \"7\", \"8\", \"9\","
 	 " \"10\", \"11\", \"12\", \"13\", \"14\", \"15\", \"16\", \"17\" ] }"),
+	"{ \"cdrom\": { \"serial\": \"a\" } }",
+	"{ \"cdrom\": { \"path\": \"a\", \"ro\": true } }",
+	"{ \"scsi\": { \"path\": \"a\", \"queues\": 2 } }",
 	"{ \"rng\": true }",
 	"{ \"rng\": { \"source\": \"\" } }",
 	"{ \"module\": \"maybe\" }",

@@ -434,22 +434,52 @@ static void test_abort(void **state)
 	settle(f, 0);
 }
 
-/* A reset in flight: nothing is written after it. */
+/* Four requests that are at the disk, and a function that waits for them. */
+static void put_in_flight(struct fixture *f)
+{
+	struct virtio_pci *vpci =
+		container_of(f->rig->pci, struct virtio_pci, pci);
+	struct ask ask = READ(0, 8, 8);
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		ask.slot = i % 3;
+		add(f, &ask);
+	}
+	virtio_serve(&vpci->vdev, REQUEST);
+	assert_int_equal(rig_used(f->rig, REQUEST, NULL), 0);
+	add_tmf(f, VIRTIO_SCSI_T_TMF_ABORT_TASK_SET, 0, 0, 0);
+	virtio_serve(&vpci->vdev, CONTROL);
+	assert_int_equal(rig_used(f->rig, CONTROL, NULL), 0);
+}
+
+/* When it has stopped, nothing is in flight. */
+static void test_stop_in_flight(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f, 0);
+	settle(f, 0);
+	put_in_flight(f);
+	devices_stop(&f->rig->vm);
+	assert_int_equal(rig_used(f->rig, REQUEST, NULL), 4);
+	assert_int_equal(rig_used(f->rig, CONTROL, NULL), 1);
+	assert_int_equal(resp_of(f, 0)->response, VIRTIO_SCSI_S_ABORTED);
+	devices_start(&f->rig->vm);
+	rig_run(f->rig);
+	assert_int_equal(request(f, &(struct ask)READ(0, 8, 8), NULL)->status,
+			 0);
+}
+
+/* Nor when it was reset. */
 static void test_reset_in_flight(void **state)
 {
 	struct fixture *f = *state;
-	struct ask ask = READ(0, 8, 8);
 	unsigned int i;
 
 	start(f, 0);
 	settle(f, 0);
-	for (i = 0; i < 4; i++) {
-		ask.slot = i;
-		add(f, &ask);
-	}
-	add_tmf(f, VIRTIO_SCSI_T_TMF_ABORT_TASK_SET, 0, 0, 0);
-	rig_ring(f->rig, REQUEST);
-	rig_ring(f->rig, CONTROL);
+	put_in_flight(f);
 	rig_set_status(f->rig, 0);
 	rig_run(f->rig);
 	assert_int_equal(rig_status(f->rig), 0);
@@ -479,6 +509,7 @@ int main(void)
 		T_(test_both_ways),
 		T_(test_tmf),
 		T_(test_abort),
+		T_(test_stop_in_flight),
 		T_(test_reset_in_flight),
 	};
 

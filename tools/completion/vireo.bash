@@ -74,7 +74,7 @@ _vireo()
 	fi
 
 	case $option in
-	--kernel | --initrd | --config | --disk | --rng | path | source)
+	--kernel | --initrd | --config | --disk | --scsi | --cdrom | --rng | path | source)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		compopt -o filenames
 		;;

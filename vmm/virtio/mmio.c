@@ -221,8 +221,12 @@ static void mmio_write(void *opaque, uint64_t off, unsigned int size,
 	struct virtio_dev *vdev = mmio->vdev;
 	uint32_t val = (uint32_t)val64;
 
-	/* No device has configuration that its driver may write. */
-	if (size != 4 || off % 4 || off >= VIRTIO_MMIO_CONFIG)
+	if (off >= VIRTIO_MMIO_CONFIG) {
+		virtio_config_write(vdev, off - VIRTIO_MMIO_CONFIG, size,
+				    val64);
+		return;
+	}
+	if (size != 4 || off % 4)
 		return;
 	switch (off) {
 	case VIRTIO_MMIO_DEVICE_FEATURES_SEL:

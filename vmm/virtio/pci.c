@@ -395,17 +395,6 @@ static void common_write(struct virtio_pci *vpci, uint64_t off,
 	show_common(vpci);
 }
 
-static void device_write(struct virtio_pci *vpci, uint64_t off,
-			 unsigned int size, uint64_t val)
-{
-	struct virtio_dev *vdev = &vpci->vdev;
-
-	if (!vdev->class->config_write)
-		return;
-	vdev->class->config_write(vdev, off, size, val);
-	vpci_show(vdev);
-}
-
 /* What the rules do not decide, or a read through configuration space. */
 static uint64_t bar_read(void *opaque, uint64_t off, unsigned int size)
 {
@@ -427,7 +416,8 @@ static void bar_write(void *opaque, uint64_t off, unsigned int size,
 	if (off < VIRTIO_PCI_ISR_STATUS)
 		common_write(vpci, off, size, val);
 	else if (off >= VIRTIO_PCI_DEVICE && off < VIRTIO_PCI_NOTIFY)
-		device_write(vpci, off - VIRTIO_PCI_DEVICE, size, val);
+		virtio_config_write(&vpci->vdev, off - VIRTIO_PCI_DEVICE, size,
+				    val);
 	else if (off >= VIRTIO_PCI_NOTIFY)
 		virtio_kick(&vpci->vdev,
 			    (off - VIRTIO_PCI_NOTIFY) / VIRTIO_PCI_NOTIFY_STEP);

@@ -120,11 +120,13 @@ static void legacy_write(void *opaque, uint64_t off, unsigned int size,
 {
 	struct virtio_pci *vpci = opaque;
 	struct virtio_dev *vdev = &vpci->vdev;
+	unsigned int header_len =
+		pci_msix_enabled(&vpci->pci) ? HEADER_MSIX_LEN : HEADER_LEN;
 
-	/* No device has configuration that its driver may write. */
-	if (off >=
-	    (pci_msix_enabled(&vpci->pci) ? HEADER_MSIX_LEN : HEADER_LEN))
+	if (off >= header_len) {
+		virtio_config_write(vdev, off - header_len, size, val);
 		return;
+	}
 	/* Of a driver that mixes both, the interface that it began with counts. */
 	if (vdev->phase == VIRTIO_SETUP)
 		vpci->legacy = true;

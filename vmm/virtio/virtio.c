@@ -585,6 +585,15 @@ bool virtio_pending(const struct virtio_queue *vq)
 	return vq->up && ring_pending(&vq->ring);
 }
 
+void virtio_config_write(struct virtio_dev *vdev, uint64_t off,
+			 unsigned int size, uint64_t val)
+{
+	if (!vdev->class->config_write)
+		return;
+	vdev->class->config_write(vdev, off, size, val);
+	vdev->transport->show(vdev);
+}
+
 void virtio_config_changed(struct virtio_dev *vdev)
 {
 	vdev->config_generation++;

@@ -229,6 +229,9 @@ bool virtio_pending(const struct virtio_queue *vq);
 void virtio_break(struct virtio_queue *vq, const char *why);
 /* Has its loop serve a queue; from any thread, with the lock or without. */
 void virtio_serve_later(struct virtio_dev *vdev, unsigned int index);
+/* For transports: at @off, which may be anything. [lock] */
+void virtio_config_write(struct virtio_dev *vdev, uint64_t off,
+			 unsigned int size, uint64_t val);
 /* The device has changed its configuration under the lock. [lock] */
 void virtio_config_changed(struct virtio_dev *vdev);
 
