@@ -31,9 +31,17 @@ WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
 VMM_CFLAGS := -std=gnu11 -pthread -D_GNU_SOURCE -DVIREO_VERSION='"$(VERSION)"' \
             -fstack-protector-strong -fno-strict-aliasing \
             $(WARN) -Iuapi -Ivmm $(CFLAGS)
-VMM_LIBS := -ljansson -laio -lz -lzstd
+VMM_LIBS := -ljansson -l:libaio.a -lz -lzstd
 
 VMM_SRC  := $(sort $(wildcard vmm/*.c vmm/*/*.c))
+# Optional: URING= builds without.
+URING    ?= $(shell pkg-config --exists liburing 2>/dev/null && echo 1)
+ifneq ($(URING),)
+VMM_CFLAGS += -DHAVE_LIBURING
+VMM_LIBS += -l:liburing.a
+else
+VMM_SRC  := $(filter-out vmm/block/aio_uring.c,$(VMM_SRC))
+endif
 VMM_OBJ  := $(VMM_SRC:%.c=$(B)/obj/%.o)
 
 .PHONY: all vmm module tools run check bench lint install uninstall clean help \
@@ -86,7 +94,7 @@ $(B)/vireo-stat: $(STAT_OBJ)
 # ---- unit tests ------------------------------------------------------------
 
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
-UNIT     := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/unit/%)
+UNIT     := $(filter-out %/test_hostile,$(UNIT_SRC:tests/unit/%.c=$(B)/tests/unit/%))
 
 # Of vireo-stat, what does not need a terminal.
 $(B)/tests/unit/test_stat: $(filter-out %/main.o %/view.o %/view_draw.o, \
@@ -102,7 +110,10 @@ $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(B)/obj/tests/unit/unit.o $(B)/libvm
 $(B)/tests/unit/test_rules: $(B)/obj/tests/conform/conform.o \
                             $(B)/obj/tests/conform/generate.o
 
-unit: $(UNIT)
+# Of hostile guests: tests/unit/run takes them from build/asan.
+UNIT_HOSTILE := $(notdir $(filter tests/unit/test_hostile%,$(UNIT_SRC:.c=)))
+
+unit: $(UNIT) checked
 	@tests/unit/run
 
 # ---- the module ------------------------------------------------------------
@@ -150,6 +161,9 @@ endif
 include tests/payload/build.mk
 include tests/kselftest/build.mk
 include tests/fuzz/build.mk
+include tests/bench/build.mk
+include tests/vm/build.mk
+include tests/libfuzz/build.mk
 include tests/img/build.mk
 
 setup:
@@ -158,11 +172,13 @@ setup:
 guest: setup
 	@tools/mkguest all
 
-tests: $(UNIT) payload kselftest fuzz imgtest checked
+tests: $(UNIT) payload kselftest fuzz vm-guest imgtest checked $(if $(shell command -v clang),libfuzz)
 
-# The VMM with ASan and UBSan, build/asan/vireo, for tests of hostile clients.
+# The VMM with ASan and UBSan, build/asan/vireo, for tests of hostile clients,
+# and the tests of hostile guests.
+CHECKED := $(B)/asan/vireo $(UNIT_HOSTILE:%=$(B)/asan/tests/unit/%)
 checked:
-	@$(MAKE) --no-print-directory B=$(B)/asan $(B)/asan/vireo CFLAGS="-O1 -g \
+	@$(MAKE) --no-print-directory B=$(B)/asan $(CHECKED) CFLAGS="-O1 -g \
 		-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 
 run: setup
@@ -197,7 +213,7 @@ check-paths: setup
 
 bench: setup
 	@tools/mkguest initramfs
-	@$(MAKE) --no-print-directory vmm payload kselftest lab-module
+	@$(MAKE) --no-print-directory vmm payload kselftest bench-guest lab-module
 	@tests/bench/run
 
 lint: setup
@@ -241,7 +257,7 @@ uninstall:
 # What was fetched or takes long to make (build/kernels, build/guest) stays;
 # rm -rf build removes that, too.
 clean:
-	rm -rf $(B)/obj $(B)/asan $(B)/tests $(B)/module $(B)/lint-* \
+	rm -rf $(B)/obj $(B)/asan $(B)/libfuzz $(B)/tests $(B)/module $(B)/lint-* \
 		$(B)/vireo $(B)/vireo-stat $(B)/vireo.ko $(B)/libvmm.a \
 		$(B)/schema-checked $(B)/lab-out
 

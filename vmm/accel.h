@@ -159,6 +159,22 @@ struct accel_ops {
 	int (*msi)(struct accel *accel, uint64_t addr, uint32_t data);
 
 	/*
+	 * Optional: makes *@gsi, or a new one if it is -1, send a message when
+	 * it is raised.  On failure a new one was not made.
+	 */
+	int (*msi_route)(struct accel *accel, int *gsi, uint64_t addr,
+			 uint32_t data);
+	void (*msi_unroute)(struct accel *accel, int gsi);
+	/*
+	 * Optional: signalling @eventfd, from any thread, raises @gsi; also
+	 * what it has counted by now.  @resamplefd is -1 if that is an edge; if
+	 * not, the line is lowered and it signalled when the guest
+	 * acknowledges.  remove takes the same arguments.
+	 */
+	int (*irqfd)(struct accel *accel, unsigned int gsi, int eventfd,
+		     int resamplefd, bool remove);
+
+	/*
 	 * Signals @eventfd for writes of @size bytes (0: any) at @addr; with
 	 * @match, only of @data.  remove takes the same arguments.
 	 */

@@ -9,15 +9,38 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "block/block.h"
 #include "memory.h"
 
 #define CONFIG_MAX_DISKS 16
 #define CONFIG_MAX_QMP 7
 
+/* The order of the words in options_table.c */
+enum on_error {
+	ON_ERROR_REPORT, /* the guest sees it */
+	ON_ERROR_STOP,	 /* the VM pauses, and tries again when it goes on */
+};
+
 struct disk_config {
 	char *path;
+	char *format; /* raw, qcow2, auto; NULL: by the path's end */
 	bool readonly;
 	char *serial; /* up to 20 bytes, shown to the guest */
+	enum block_cache cache;
+	enum aio_kind aio;
+	unsigned int queues;	 /* 0: as many as vCPUs, up to 4 */
+	unsigned int iothreads;	 /* 0: the main thread */
+	char *cpus;		 /* of the I/O threads; NULL: any */
+	unsigned int poll;	 /* microseconds at most */
+	unsigned int block_size; /* bytes; 0: the host's */
+	unsigned int physical_size;
+	unsigned int min_io;
+	unsigned int opt_io;
+	enum on_error on_error;
+	unsigned int iops; /* operations a second; 0: any */
+	unsigned int iops_burst;
+	uint64_t bps; /* bytes a second; 0: any */
+	uint64_t bps_burst;
 };
 
 struct rng_config {
@@ -27,6 +50,11 @@ struct rng_config {
 
 struct vcon_config {
 	char *target; /* as console; NULL: no virtio console */
+};
+
+/* Of all virtio devices. */
+struct virtio_config {
+	bool packed; /* packed rings are offered */
 };
 
 struct qmp_config {
@@ -60,6 +88,7 @@ struct config {
 	unsigned int nr_disks;
 	struct rng_config rng;
 	struct vcon_config vcon;
+	struct virtio_config virtio;
 	enum on_crash on_crash;
 	struct gdb_config gdb;
 	bool paused;

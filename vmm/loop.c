@@ -12,6 +12,8 @@
 #include "error.h"
 
 #define LOOP_BATCH 16
+/* The first try at polling; then twice as long each time (as QEMU does). */
+#define POLL_FIRST 4000
 
 struct loop {
 	int epfd;
@@ -21,6 +23,8 @@ struct loop {
 	pthread_t thread; /* who runs it */
 	struct loop_fd *always;
 	struct loop_call *deferred, **deferred_end;
+	struct loop_poller *pollers;
+	uint64_t poll_max, poll_ns;
 
 	/* The events being handled, so that loop_fd_del can strike one out. */
 	struct epoll_event batch[LOOP_BATCH];
@@ -29,6 +33,7 @@ struct loop {
 	pthread_mutex_t lock;
 	struct loop_timer *timers; /* sorted by deadline */
 	struct loop_call *calls, **calls_end;
+	bool posted; /* there are some; read without the lock */
 };
 
 static void on_wake(void *opaque, uint32_t events)
@@ -225,6 +230,7 @@ void loop_post(struct loop *loop, struct loop_call *call)
 		call->next = NULL;
 		*loop->calls_end = call;
 		loop->calls_end = &call->next;
+		__atomic_store_n(&loop->posted, true, __ATOMIC_RELAXED);
 	}
 	pthread_mutex_unlock(&loop->lock);
 	if (first)
@@ -238,6 +244,8 @@ static void call_unlink(struct loop *loop, struct loop_call **p)
 	*p = call->next;
 	if (!*p)
 		loop->calls_end = p;
+	if (!loop->calls)
+		__atomic_store_n(&loop->posted, false, __ATOMIC_RELAXED);
 	call->queued = false;
 }
 
@@ -411,18 +419,105 @@ static struct timespec *time_left(struct loop *loop, struct timespec *ts)
 	return ts;
 }
 
+/* ---- polling --------------------------------------------------------------- */
+
+void loop_poll_max(struct loop *loop, uint64_t ns)
+{
+	loop->poll_max = ns;
+	loop->poll_ns = 0;
+}
+
+void loop_poller_add(struct loop *loop, struct loop_poller *poller)
+{
+	poller->next = loop->pollers;
+	loop->pollers = poller;
+}
+
+void loop_poller_del(struct loop *loop, struct loop_poller *poller)
+{
+	struct loop_poller **p;
+
+	for (p = &loop->pollers; *p; p = &(*p)->next)
+		if (*p == poller) {
+			*p = poller->next;
+			break;
+		}
+}
+
+static bool poll_once(struct loop *loop)
+{
+	struct loop_poller *p;
+	bool any = false;
+
+	for (p = loop->pollers; p; p = p->next)
+		any |= p->poll(p->opaque);
+	/* What others have posted comes with a wake-up, but that is late. */
+	return any || __atomic_load_n(&loop->posted, __ATOMIC_RELAXED) ||
+	       __atomic_load_n(&loop->stop, __ATOMIC_ACQUIRE);
+}
+
+/* True if there was something, or may be: then it is no time to sleep. */
+static bool poll_for(struct loop *loop, uint64_t since, uint64_t ns)
+{
+	struct loop_poller *p;
+	bool any = false;
+
+	for (p = loop->pollers; p; p = p->next)
+		p->begin(p->opaque);
+	do {
+		any = poll_once(loop);
+	} while (!any && loop_now() - since < ns);
+	if (any)
+		return true;
+	for (p = loop->pollers; p; p = p->next)
+		any |= p->end(p->opaque);
+	return any;
+}
+
+/* @ns is how long it took until there was something. */
+static void poll_adapt(struct loop *loop, uint64_t ns)
+{
+	if (ns <= loop->poll_ns)
+		return;
+	if (ns > loop->poll_max)
+		loop->poll_ns = 0;
+	else if (loop->poll_ns < POLL_FIRST)
+		loop->poll_ns = POLL_FIRST;
+	else
+		loop->poll_ns *= 2;
+	if (loop->poll_ns > loop->poll_max)
+		loop->poll_ns = loop->poll_max;
+}
+
+/* Waits for events; their number, or -1 with errno. */
+static int wait_events(struct loop *loop)
+{
+	struct timespec ts, *left = time_left(loop, &ts);
+	uint64_t since, ns = loop->poll_ns;
+	int n;
+
+	if (!loop->poll_max || (left && !left->tv_sec && !left->tv_nsec))
+		return epoll_pwait2(loop->epfd, loop->batch, LOOP_BATCH, left,
+				    NULL);
+	/* A timer that expires meanwhile is late by no more than that. */
+	since = loop_now();
+	if (ns && poll_for(loop, since, ns))
+		return 0;
+	n = epoll_pwait2(loop->epfd, loop->batch, LOOP_BATCH, left, NULL);
+	poll_adapt(loop, loop_now() - since);
+	return n;
+}
+
 int loop_run(struct loop *loop)
 {
-	struct timespec ts;
 	struct loop_fd *lfd;
 	int i, n, rc = 0;
 
 	loop->thread = pthread_self();
 	__atomic_store_n(&loop->running, true, __ATOMIC_RELEASE);
+	run_deferred(loop);
 	while (!__atomic_load_n(&loop->stop, __ATOMIC_ACQUIRE)) {
-		run_deferred(loop);
-		n = epoll_pwait2(loop->epfd, loop->batch, LOOP_BATCH,
-				 time_left(loop, &ts), NULL);
+		n = wait_events(loop);
 		if (n < 0 && errno != EINTR) {
 			rc = -errno;
 			break;
@@ -437,6 +532,7 @@ int loop_run(struct loop *loop)
 		run_always(loop);
 		run_timers(loop);
 		run_calls(loop);
+		run_deferred(loop);
 	}
 	__atomic_store_n(&loop->running, false, __ATOMIC_RELEASE);
 	loop->stop = false;

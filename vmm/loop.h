@@ -47,6 +47,22 @@ struct loop_call {
 	struct loop_call *next;
 };
 
+/*
+ * Something that can be looked at, which is quicker than being woken for it, as
+ * long as the loop has a processor to itself.  Owned by the caller.  All are
+ * called in the loop's thread, and only if the loop polls (loop_poll_max).
+ */
+struct loop_poller {
+	/* Handles what is ready; true if anything was. */
+	bool (*poll)(void *opaque);
+	/* The loop looks from now on: nobody need wake it. */
+	void (*begin)(void *opaque);
+	/* From now on it is to be woken; true if it has to look once more. */
+	bool (*end)(void *opaque);
+	void *opaque;
+	struct loop_poller *next;
+};
+
 int loop_new(struct loop **loop, struct error *err);
 void loop_free(struct loop *loop);
 
@@ -58,6 +74,17 @@ void loop_stop(struct loop *loop);
 int loop_fd_add(struct loop *loop, struct loop_fd *lfd);
 void loop_fd_set(struct loop *loop, struct loop_fd *lfd, uint32_t events);
 void loop_fd_del(struct loop *loop, struct loop_fd *lfd);
+
+/*
+ * How long the loop polls at most before it sleeps, in ns; 0, the default: not
+ * at all.  It finds out itself how long is worth it: longer if what it waited
+ * for came soon after it had given up, less if it came much later.  Before the
+ * loop runs.
+ */
+void loop_poll_max(struct loop *loop, uint64_t ns);
+/* From the loop's thread, or while it does not run. */
+void loop_poller_add(struct loop *loop, struct loop_poller *poller);
+void loop_poller_del(struct loop *loop, struct loop_poller *poller);
 
 uint64_t loop_now(void); /* CLOCK_MONOTONIC in ns */
 void loop_timer_arm(struct loop *loop, struct loop_timer *t, uint64_t deadline);

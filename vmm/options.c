@@ -337,6 +337,7 @@ void config_free(struct config *cfg)
 /* ---- help ---- */
 
 #define HELP_COLUMN 26
+#define HELP_WIDTH 78
 
 /* @head at @indent, then what the option does, in its column. */
 static void help_line(FILE *out, int indent, const char *head,
@@ -354,11 +355,19 @@ static void help_line(FILE *out, int indent, const char *head,
 	fputc('\n', out);
 }
 
+static void help_member(const struct opt *o, char *buf, size_t size)
+{
+	const char *value = o->metavar ? o->metavar : o->words;
+
+	snprintf(buf, size, "%s%s%s", o->name, value ? "=" : "",
+		 value ? value : "");
+}
+
 static void help_option(FILE *out, const struct opt *o)
 {
-	const struct opt *sub = o->sub;
+	const struct opt *sub = o->sub, *rest;
 	const char *value;
-	char head[96];
+	char head[96], member[64];
 	int used;
 
 	if (!sub) {
@@ -370,17 +379,23 @@ static void help_option(FILE *out, const struct opt *o)
 	}
 	used = snprintf(head, sizeof(head), "--%s %s[%s=]%s", o->name,
 			o->present ? "[" : "", sub->name, sub->metavar);
-	while ((++sub)->name && used < (int)sizeof(head)) {
-		value = sub->metavar ? sub->metavar : sub->words;
-		used += snprintf(head + used, sizeof(head) - used, "[,%s%s%s]",
-				 sub->name, value ? "=" : "",
-				 value ? value : "");
+	while ((++sub)->name) {
+		help_member(sub, member, sizeof(member));
+		if (used + strlen(member) + strlen("[,][,...]") > HELP_WIDTH)
+			break;
+		used += snprintf(head + used, sizeof(head) - used, "[,%s]",
+				 member);
 	}
-	if (o->present && used < (int)sizeof(head))
-		snprintf(head + used, sizeof(head) - used, "]");
+	snprintf(head + used, sizeof(head) - used, "%s%s",
+		 sub->name ? "[,...]" : "", o->present ? "]" : "");
 	help_line(out, 2, head, o);
-	for (sub = o->sub; sub->name; sub++)
-		help_line(out, 4, sub->name, sub);
+	rest = sub;
+	for (sub = o->sub; sub->name; sub++) {
+		snprintf(member, sizeof(member), "%s", sub->name);
+		if (sub >= rest)
+			help_member(sub, member, sizeof(member));
+		help_line(out, 4, member, sub);
+	}
 }
 
 void options_help(FILE *out)

@@ -190,6 +190,7 @@ static int reset(struct vm *vm, enum vm_cause cause)
 	log_info(NULL, "reset");
 	vm->state = VM_PRELAUNCH;
 	vm->crashed = false;
+	vm->io_error.device = NULL;
 	rc = power_on(vm, &vm->crash);
 	if (rc)
 		return rc;
@@ -350,6 +351,14 @@ void vm_pause(struct vm *vm)
 	notify(vm, VM_EVENT_STOP, VM_BY_USER);
 }
 
+void vm_io_error(struct vm *vm, const struct vm_io_error *error)
+{
+	vm->io_error = *error;
+	notify(vm, VM_EVENT_IO_ERROR, VM_BY_GUEST);
+	if (error->stops)
+		vm_pause(vm);
+}
+
 void vm_resume(struct vm *vm)
 {
 	unsigned int i;
@@ -361,6 +370,7 @@ void vm_resume(struct vm *vm)
 		vm->accel->ops->was_paused(vm->vcpus[i].accel);
 	if (vm->state == VM_PAUSED && vm->accel->ops->clock)
 		vm->accel->ops->clock(vm->accel, true);
+	vm->io_error.device = NULL;
 	/* Before it does something that they hear of, too. */
 	notify(vm, VM_EVENT_RESUME, VM_BY_USER);
 	start(vm);

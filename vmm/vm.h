@@ -36,6 +36,7 @@
 
 struct config;
 struct device;
+struct iothread;
 struct pci_host;
 struct vcpu;
 struct boot;
@@ -63,6 +64,7 @@ enum vm_event {
 	VM_EVENT_RESUME, /* runs (again) */
 	VM_EVENT_RESET,
 	VM_EVENT_POWERDOWN, /* the power button was pressed */
+	VM_EVENT_IO_ERROR,  /* vm.io_error; if it stops the VM, STOP follows */
 	VM_EVENT_CRASH, /* why is in vm.crash; what --on-crash says follows */
 	VM_EVENT_SHUTDOWN, /* ended */
 };
@@ -72,6 +74,14 @@ struct vm_listener {
 	void (*fn)(void *opaque, enum vm_event event, enum vm_cause cause);
 	void *opaque;
 	struct vm_listener *next;
+};
+
+/* A disk's request failed on the host. */
+struct vm_io_error {
+	const char *device;
+	bool write; /* or anything else that is not reading */
+	bool stops; /* the VM pauses, and the request is tried again then */
+	int err;    /* errno */
 };
 
 /* What vCPU threads are to do. */
@@ -85,6 +95,7 @@ struct vm {
 	struct bus mmio;
 	struct irqs irqs;
 	struct loop *loop;
+	struct iothread *iothreads;
 	struct fastpath fast;
 	struct device *devices;
 	struct pci_host *pci; /* set by the host bridge's realize */
@@ -106,6 +117,8 @@ struct vm {
 	struct loop_call on_hit;
 	/* Main thread only. */
 	enum vm_state state;
+	struct vm_io_error io_error; /* the last; device NULL: none since
+				      * the VM was resumed */
 	bool crashed; /* PAUSED until a reset: nothing else helps */
 	enum vm_request ended;
 	struct vm_listener *listeners;
@@ -133,6 +146,7 @@ void vm_power_button(struct vm *vm); /* of ACPI */
 /* Do nothing if it is so already; what has crashed does not resume. */
 void vm_pause(struct vm *vm);
 void vm_resume(struct vm *vm);
+void vm_io_error(struct vm *vm, const struct vm_io_error *error);
 void vm_listen(struct vm *vm, struct vm_listener *listener);
 void vm_unlisten(struct vm *vm, struct vm_listener *listener);
 

@@ -91,6 +91,17 @@ static void add(struct fixture *f, uint32_t type, uint64_t sector, uint32_t len,
 			2);
 }
 
+/* Waits until @n requests have come back. */
+static void finish(struct fixture *f, unsigned int n,
+		   struct vring_used_elem *last)
+{
+	unsigned int tries = 0, used = 0;
+
+	while ((used += rig_used(f->rig, 0, last)) < n && tries++ < 1000)
+		rig_run(f->rig);
+	assert_int_equal(used, n);
+}
+
 /* The status of a request, and how much of its buffers was filled. */
 static uint8_t request(struct fixture *f, uint32_t type, uint64_t sector,
 		       uint32_t len, bool write, uint32_t *used_len)
@@ -99,7 +110,7 @@ static uint8_t request(struct fixture *f, uint32_t type, uint64_t sector,
 
 	add(f, type, sector, len, write);
 	rig_kick(f->rig, 0);
-	assert_int_equal(rig_used(f->rig, 0, &elem), 1);
+	finish(f, 1, &elem);
 	if (used_len)
 		*used_len = elem.len;
 	return *(uint8_t *)rig_mem(f->rig, STATUS, 1);
@@ -370,7 +381,7 @@ static void test_malformed(void **state)
 	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 0, 512, true, NULL), 0);
 }
 
-/* One kick, many requests, one interrupt. */
+/* One kick, many requests, and no more interrupts than these. */
 static void test_batch(void **state)
 {
 	struct fixture *f = *state;
@@ -380,8 +391,8 @@ static void test_batch(void **state)
 	for (i = 0; i < 5; i++)
 		add(f, VIRTIO_BLK_T_IN, i, 512, true);
 	rig_kick(f->rig, 0);
-	assert_int_equal(rig_used(f->rig, 0, NULL), 5);
-	assert_int_equal(f->rig->msis[0], 1);
+	finish(f, 5, NULL);
+	assert_in_range(f->rig->msis[0], 1, 5);
 }
 
 static void expect_refused(const char *path, bool readonly, int rc,

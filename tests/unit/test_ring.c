@@ -177,7 +177,7 @@ static void test_bad_layout(void **state)
 	} bad[] = {
 		{ 0, DESC, AVAIL, USED },
 		{ 6, DESC, AVAIL, USED },
-		{ 512, DESC, AVAIL, USED },
+		{ 2048, DESC, AVAIL, USED },
 		{ NUM, DESC + 8, AVAIL, USED },
 		{ NUM, DESC, AVAIL + 1, USED },
 		{ NUM, DESC, AVAIL, USED + 2 },
@@ -344,6 +344,45 @@ static void test_changed(void **state)
 	assert_int_equal(ring_pop(&f->ring, &f->chain), 0);
 }
 
+/* A driver that never waits for what it gave. */
+static void test_in_flight(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int i;
+
+	set_desc(f, 0, DATA, 16, 0, 0);
+	for (i = 0; i < NUM; i++) {
+		add(f, 0);
+		assert_int_equal(ring_pop(&f->ring, &f->chain), 1);
+	}
+	push(f, 0, 0);
+	add(f, 0);
+	assert_int_equal(ring_pop(&f->ring, &f->chain), 1);
+	add(f, 0);
+	expect_fault(f, "more chains than the ring has");
+}
+
+static void test_polled(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f, true, true);
+	*f->avail_event = 77;
+	f->ring.polled = true;
+	assert_false(ring_pending(&f->ring));
+	assert_int_equal(ring_pop(&f->ring, &f->chain), 0);
+	assert_int_equal(*f->avail_event, 77);
+	add(f, 0);
+	assert_true(ring_pending(&f->ring));
+	assert_int_equal(ring_pop(&f->ring, &f->chain), 1);
+	assert_false(ring_pending(&f->ring));
+	f->ring.polled = false;
+	assert_false(ring_want_notify(&f->ring));
+	assert_int_equal(*f->avail_event, 1);
+	add(f, 0);
+	assert_true(ring_want_notify(&f->ring));
+}
+
 static void test_flags(void **state)
 {
 	struct fixture *f = *state;
@@ -463,6 +502,7 @@ int main(void)
 		TEST(test_bad_index),	 TEST(test_loop),
 		TEST(test_bad_buffer),	 TEST(test_order),
 		TEST(test_bad_indirect), TEST(test_changed),
+		TEST(test_in_flight),	 TEST(test_polled),
 		TEST(test_flags),	 TEST(test_event_idx),
 		TEST(test_iov),		 TEST(test_writes_are_told),
 	};

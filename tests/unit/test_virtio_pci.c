@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The core and the PCI transport, with a device that gives chains back. */
 #include <errno.h>
+#include <semaphore.h>
 
 #include "virtio_rig.h"
 
@@ -15,7 +16,8 @@ struct echo {
 	uint32_t config[3];
 	unsigned int served;
 	unsigned int resets;
-	struct ring_chain chain;
+	unsigned int queue_resets[BOTH_QUEUES];
+	struct ring_chain chains[BOTH_QUEUES];
 };
 
 static struct echo *echo_of(struct rig *rig)
@@ -27,14 +29,15 @@ static struct echo *echo_of(struct rig *rig)
 static bool echo_serve(struct virtio_dev *vdev, unsigned int index)
 {
 	struct echo *echo = container_of(vdev, struct echo, vpci.vdev);
+	struct ring_chain *chain = &echo->chains[index];
 	struct virtio_queue *vq = &vdev->queues[index];
 	unsigned int n;
 
-	echo->served++;
+	__atomic_fetch_add(&echo->served, 1, __ATOMIC_RELAXED);
 	for (n = 0; n < TEST_BUDGET; n++) {
-		if (!virtio_pop(vq, &echo->chain))
+		if (!virtio_pop(vq, chain))
 			break;
-		virtio_push(vq, &echo->chain, echo->chain.write_len);
+		virtio_push(vq, chain, chain->write_len);
 	}
 	virtio_signal(vq);
 	return n == TEST_BUDGET;
@@ -45,6 +48,11 @@ static void echo_reset(struct virtio_dev *vdev)
 	container_of(vdev, struct echo, vpci.vdev)->resets++;
 }
 
+static void echo_reset_queue(struct virtio_dev *vdev, unsigned int index)
+{
+	container_of(vdev, struct echo, vpci.vdev)->queue_resets[index]++;
+}
+
 static const struct virtio_class echo_virtio_class = {
 	.id = 42,
 	.nr_queues = BOTH_QUEUES,
@@ -52,6 +60,7 @@ static const struct virtio_class echo_virtio_class = {
 	.pci_class = 0x00ff00,
 	.serve = echo_serve,
 	.reset = echo_reset,
+	.reset_queue = echo_reset_queue,
 };
 
 static int echo_realize(struct device *dev, const void *config,
@@ -144,7 +153,8 @@ static void test_features(void **state)
 	offered |= rig_read(rig, VIRTIO_PCI_COMMON_DF, 4);
 	assert_int_equal(offered, RIG_FEATURES | TEST_FEATURE |
 					  1ULL << VIRTIO_RING_F_INDIRECT_DESC |
-					  1ULL << VIRTIO_RING_F_EVENT_IDX);
+					  1ULL << VIRTIO_RING_F_EVENT_IDX |
+					  1ULL << 40 /* RING_RESET */);
 	rig_write(rig, VIRTIO_PCI_COMMON_DFSELECT, 4, 2);
 	assert_int_equal(rig_read(rig, VIRTIO_PCI_COMMON_DF, 4), 0);
 
@@ -475,6 +485,79 @@ static void test_config_change(void **state)
 			 generation + 1);
 }
 
+#define RING_RESET (1ULL << 40)
+#define Q_RESET 58
+
+static void test_queue_reset(void **state)
+{
+	struct rig *rig = *state;
+	struct echo *echo = echo_of(rig);
+	unsigned int resets;
+
+	/* Not negotiated: there is no such register. */
+	rig_drive(rig, 0);
+	rig_write(rig, VIRTIO_PCI_COMMON_Q_SELECT, 2, 1);
+	rig_write(rig, Q_RESET, 2, 1);
+	rig_run(rig);
+	assert_int_equal(rig_read(rig, VIRTIO_PCI_COMMON_Q_ENABLE, 2), 1);
+
+	rig_drive(rig, RING_RESET);
+	resets = echo->resets;
+	rig_add(rig, 0, &one, 1);
+	rig_add(rig, 1, &one, 1);
+	rig_write(rig, VIRTIO_PCI_COMMON_Q_SELECT, 2, 1);
+	rig_write(rig, Q_RESET, 2, 1);
+	assert_int_equal(rig_read(rig, Q_RESET, 2), 1);
+	/* Nothing can be set up until its loop has let go of it. */
+	rig_write(rig, VIRTIO_PCI_COMMON_Q_DESCLO, 4, 0x5000);
+	rig_run(rig);
+	assert_int_equal(rig_read(rig, Q_RESET, 2), 0);
+	assert_int_equal(rig_read(rig, VIRTIO_PCI_COMMON_Q_ENABLE, 2), 0);
+	assert_int_equal(rig_read(rig, VIRTIO_PCI_COMMON_Q_DESCLO, 4), 0);
+	assert_int_equal(rig_bells(rig), 1);
+	assert_int_equal(echo->queue_resets[1], 1);
+	assert_int_equal(echo->queue_resets[0], 0);
+	assert_int_equal(echo->resets, resets);
+	rig_write(rig, VIRTIO_PCI_NOTIFY + 4, 2, 1);
+	rig_run(rig);
+	assert_int_equal(rig_used(rig, 1, NULL), 0);
+
+	/* The other one works on, and this one when it is enabled again. */
+	rig_kick(rig, 0);
+	assert_int_equal(rig_used(rig, 0, NULL), 1);
+	rig_queue(rig, 1);
+	rig_run(rig);
+	assert_int_equal(rig_bells(rig), 2);
+	rig_add(rig, 1, &one, 1);
+	rig_kick(rig, 1);
+	assert_int_equal(rig_used(rig, 1, NULL), 1);
+	assert_false(rig_status(rig) & NEEDS_RESET);
+
+	/* A reset of all while one is on its way. */
+	rig_write(rig, Q_RESET, 2, 1);
+	rig_set_status(rig, 0);
+	rig_run(rig);
+	assert_int_equal(rig_status(rig), 0);
+	rig_drive(rig, RING_RESET);
+	rig_add(rig, 1, &one, 1);
+	rig_kick(rig, 1);
+	assert_int_equal(rig_used(rig, 1, NULL), 1);
+
+	/* Enabled again where no ring can be. */
+	rig_write(rig, VIRTIO_PCI_COMMON_Q_SELECT, 2, 1);
+	rig_write(rig, Q_RESET, 2, 1);
+	rig_run(rig);
+	rig_write(rig, VIRTIO_PCI_COMMON_Q_DESCHI, 4, 0xffffffff);
+	rig_write(rig, VIRTIO_PCI_COMMON_Q_ENABLE, 2, 1);
+	assert_true(rig_status(rig) & NEEDS_RESET);
+	/* Before DRIVER_OK there is nothing to wait for. */
+	rig_negotiate(rig, RIG_FEATURES | RING_RESET);
+	rig_queue(rig, 1);
+	rig_write(rig, Q_RESET, 2, 1);
+	assert_int_equal(rig_read(rig, Q_RESET, 2), 0);
+	assert_int_equal(rig_read(rig, VIRTIO_PCI_COMMON_Q_ENABLE, 2), 0);
+}
+
 /* The window through configuration space. */
 static void test_cfg_window(void **state)
 {
@@ -558,6 +641,242 @@ static void test_threads(void **state)
 	assert_false(rig->pin);
 }
 
+/* ---- messages by eventfd --------------------------------------------------- */
+
+static int setup_irqfd(void **state)
+{
+	struct error err = { "" };
+	struct rig *rig;
+
+	if (rig_init_on(&rig, &rig_accel_irqfd_ops, &echo_class, NULL, &err))
+		fail_msg("%s", err.text);
+	*state = rig;
+	return 0;
+}
+
+static void set_mask(struct rig *rig, unsigned int vector, bool masked)
+{
+	bus_write(&rig->vm.mmio, &rig->hint,
+		  rig_bar(rig, VIRTIO_PCI_BAR_MSIX) + 16 * vector + 12, 4,
+		  masked);
+}
+
+static uint64_t pending(struct rig *rig)
+{
+	return bus_read(&rig->vm.mmio, &rig->hint,
+			rig_bar(rig, VIRTIO_PCI_BAR_MSIX) + 2048, 8);
+}
+
+static void one_request(struct rig *rig, unsigned int q)
+{
+	rig_add(rig, q, &one, 1);
+	rig_kick(rig, q);
+	assert_int_equal(rig_used(rig, q, NULL), 1);
+}
+
+static void test_irqfd(void **state)
+{
+	struct rig *rig = *state;
+	unsigned int cap = rig_cap(rig, PCI_CAP_ID_MSIX, 0);
+
+	rig_drive(rig, 0);
+	one_request(rig, 1);
+	assert_int_equal(rig->msis[1], 1);
+
+	/* Masked, it is pending, and sent when it no longer is. */
+	set_mask(rig, 1, true);
+	one_request(rig, 1);
+	assert_int_equal(rig->msis[1], 1);
+	assert_int_equal(pending(rig), 2);
+	set_mask(rig, 1, false);
+	assert_int_equal(rig->msis[1], 2);
+	assert_int_equal(pending(rig), 0);
+	rig_cfg_write(rig, cap + PCI_MSIX_FLAGS, 2,
+		      PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
+	one_request(rig, 0);
+	assert_int_equal(pending(rig), 1);
+	rig_cfg_write(rig, cap + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE);
+	assert_int_equal(rig->msis[0], 1);
+
+	/* Another message for the same vector. */
+	bus_write(&rig->vm.mmio, &rig->hint,
+		  rig_bar(rig, VIRTIO_PCI_BAR_MSIX) + 8, 4, 5);
+	one_request(rig, 0);
+	assert_int_equal(rig->msis[0], 1);
+	assert_int_equal(rig->msis[5], 1);
+
+	/* What is pending is forgotten with a reset of the machine. */
+	set_mask(rig, 0, true);
+	one_request(rig, 0);
+	devices_stop(&rig->vm);
+	devices_reset(&rig->vm);
+	devices_start(&rig->vm);
+	assert_int_equal(pending(rig), 0);
+	rig_drive(rig, 0);
+	assert_int_equal(rig->msis[5], 1);
+	assert_int_equal(rig->msis[0], 1);
+}
+
+/* The accelerator has no more of them: messages are sent from here. */
+static void test_no_routes(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->no_routes = true;
+	rig_drive(rig, 0);
+	one_request(rig, 1);
+	assert_int_equal(rig->msis[1], 1);
+	set_mask(rig, 1, true);
+	one_request(rig, 1);
+	assert_int_equal(rig->msis[1], 1);
+	assert_int_equal(pending(rig), 2);
+	rig->no_routes = false;
+	set_mask(rig, 1, false);
+	assert_int_equal(rig->msis[1], 2);
+	assert_int_equal(pending(rig), 0);
+	one_request(rig, 1);
+	assert_int_equal(rig->msis[1], 3);
+}
+
+/* ---- a queue in a loop of its own ------------------------------------------ */
+
+static void *loop_thread(void *opaque)
+{
+	loop_run(opaque);
+	return NULL;
+}
+
+static void nothing(void *opaque)
+{
+	sem_post(opaque);
+}
+
+struct other {
+	struct loop *loop;
+	pthread_t thread;
+};
+
+static void other_start(struct other *other)
+{
+	sem_t up;
+	struct loop_call call = { .fn = nothing, .opaque = &up };
+
+	sem_init(&up, 0, 0);
+	assert_int_equal(loop_new(&other->loop, NULL), 0);
+	loop_post(other->loop, &call);
+	assert_int_equal(pthread_create(&other->thread, NULL, loop_thread,
+					other->loop),
+			 0);
+	sem_wait(&up);
+	sem_destroy(&up);
+}
+
+static void other_stop(struct other *other)
+{
+	loop_stop(other->loop);
+	pthread_join(other->thread, NULL);
+	loop_free(other->loop);
+}
+
+static struct rig *rig_with(struct other *other)
+{
+	struct rig *rig;
+	void *state;
+
+	other_start(other);
+	setup_irqfd(&state);
+	rig = state;
+	devices_stop(&rig->vm);
+	echo_of(rig)->vpci.vdev.queues[1].loop = other->loop;
+	devices_start(&rig->vm);
+	return rig;
+}
+
+/* Waits for the loop of queue 1, with a limit for when it never comes. */
+static void wait_used(struct rig *rig, unsigned int n)
+{
+	unsigned int got = 0, i;
+
+	for (i = 0; got < n && i < 20000; i++) {
+		got += rig_used(rig, 1, NULL);
+		usleep(500);
+	}
+	assert_int_equal(got, n);
+}
+
+/* While somebody holds all locks that the main thread's loop takes. */
+static void test_no_shared_lock(void **state)
+{
+	struct other other;
+	struct rig *rig = rig_with(&other);
+	unsigned int i;
+
+	(void)state;
+	rig_drive(rig, 0);
+	pthread_mutex_lock(&rig->vm.lock);
+	pthread_mutex_lock(&rig->vm.pci->lock);
+	pthread_mutex_lock(&rig->dev->lock);
+	pthread_mutex_lock(&rig->vm.irqs.lock);
+	pthread_mutex_lock(&rig->vm.mem.lock);
+	for (i = 0; i < 100; i++) {
+		rig_add(rig, 1, &one, 1);
+		rig_ring(rig, 1);
+		wait_used(rig, 1);
+	}
+	pthread_mutex_unlock(&rig->vm.mem.lock);
+	pthread_mutex_unlock(&rig->vm.irqs.lock);
+	pthread_mutex_unlock(&rig->dev->lock);
+	pthread_mutex_unlock(&rig->vm.pci->lock);
+	pthread_mutex_unlock(&rig->vm.lock);
+	rig_run(rig);
+	assert_int_equal(rig->msis[1], 100);
+	rig_free(rig);
+	other_stop(&other);
+}
+
+/* Stops and resets wait for that loop. */
+static void test_loops(void **state)
+{
+	struct other other;
+	struct rig *rig = rig_with(&other);
+	unsigned int i, resets;
+
+	(void)state;
+	for (i = 0; i < 50; i++) {
+		rig_drive(rig, 0);
+		rig_add(rig, 1, &one, 1);
+		rig_ring(rig, 1);
+		rig_add(rig, 0, &one, 1);
+		rig_kick(rig, 0);
+		assert_int_equal(rig_used(rig, 0, NULL), 1);
+		wait_used(rig, 1);
+
+		devices_stop(&rig->vm);
+		rig_add(rig, 1, &one, 1);
+		rig_ring(rig, 1);
+		rig_write(rig, VIRTIO_PCI_NOTIFY + 4, 2, 1);
+		usleep(100);
+		assert_int_equal(rig_used(rig, 1, NULL), 0);
+		if (i % 3 == 0)
+			devices_reset(&rig->vm);
+		devices_start(&rig->vm);
+		if (i % 3)
+			wait_used(rig, 1);
+
+		/* In flight. */
+		resets = echo_of(rig)->resets;
+		rig_add(rig, 1, &one, 1);
+		rig_ring(rig, 1);
+		rig_set_status(rig, 0);
+		rig_run(rig);
+		assert_int_equal(rig_status(rig), 0);
+		assert_int_equal(echo_of(rig)->resets, resets + !!(i % 3));
+	}
+	rig_drive(rig, 0);
+	rig_free(rig);
+	other_stop(&other);
+}
+
 /* Reads and writes of everything, in every width. */
 static void test_all_registers(void **state)
 {
@@ -597,10 +916,17 @@ int main(void)
 		TEST(test_stop),
 		TEST(test_broken),
 		TEST(test_bad_start),
+		TEST(test_queue_reset),
 		TEST(test_config_change),
 		TEST(test_cfg_window),
 		TEST(test_threads),
 		TEST(test_all_registers),
+		cmocka_unit_test_setup_teardown(test_irqfd, setup_irqfd,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_no_routes, setup_irqfd,
+						teardown),
+		cmocka_unit_test(test_no_shared_lock),
+		cmocka_unit_test(test_loops),
 	};
 
 	return cmocka_run_group_tests_name("virtio_pci", tests, NULL, NULL);

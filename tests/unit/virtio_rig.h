@@ -6,6 +6,7 @@
 #ifndef TEST_VIRTIO_RIG_H
 #define TEST_VIRTIO_RIG_H
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,6 +41,13 @@ struct rig_bell {
 	int fd;
 };
 
+/* A message that the accelerator sends when an eventfd is signalled. */
+struct rig_route {
+	bool used;
+	int fd; /* 0: none is attached */
+	uint32_t data;
+};
+
 struct rig {
 	struct accel accel;
 	struct config cfg;
@@ -50,10 +58,13 @@ struct rig {
 	struct loop_timer timer;
 	unsigned int msis[8];
 	bool pin;
+	pthread_mutex_t bell_lock;
 	struct rig_bell bells[8];
 	bool no_bells; /* ioeventfd fails */
-	uint16_t next_desc[2];
-	uint16_t used_seen[2];
+	struct rig_route routes[8];
+	bool no_routes; /* msi_route fails */
+	uint16_t next_desc[4];
+	uint16_t used_seen[4];
 };
 
 /* A buffer that a driver gives: @write if it is for the device to fill. */
@@ -91,7 +102,7 @@ static inline int rig_ioeventfd(struct accel *accel, enum bus_kind bus,
 				uint64_t data, int fd, bool remove)
 {
 	struct rig *rig = rig_of(accel);
-	struct rig_bell *b;
+	struct rig_bell *b, *found = NULL;
 
 	assert_int_equal(bus, BUS_MMIO);
 	assert_int_equal(size, 0);
@@ -99,25 +110,86 @@ static inline int rig_ioeventfd(struct accel *accel, enum bus_kind bus,
 	assert_int_equal(data, 0);
 	if (rig->no_bells)
 		return -ENOSPC;
-	for (b = rig->bells; b < rig->bells + 8; b++) {
-		if (remove && b->addr == addr && b->fd == fd) {
-			memset(b, 0, sizeof(*b));
-			return 0;
-		}
-		if (!remove && !b->addr) {
-			b->addr = addr;
-			b->fd = fd;
-			return 0;
-		}
-	}
-	fail_msg("bell not found");
-	return -ENOENT;
+	pthread_mutex_lock(&rig->bell_lock);
+	for (b = rig->bells; b < rig->bells + 8 && !found; b++)
+		if (remove ? b->addr == addr && b->fd == fd : !b->addr)
+			found = b;
+	assert_non_null(found);
+	found->addr = remove ? 0 : addr;
+	found->fd = fd;
+	pthread_mutex_unlock(&rig->bell_lock);
+	return 0;
 }
 
 static const struct accel_ops rig_accel_ops = {
 	.name = "rig",
 	.irq_line = rig_irq_line,
 	.msi = rig_msi,
+	.ioeventfd = rig_ioeventfd,
+};
+
+#define RIG_GSI 24
+
+static inline int rig_msi_route(struct accel *accel, int *gsi, uint64_t addr,
+				uint32_t data)
+{
+	struct rig *rig = rig_of(accel);
+	int i = *gsi - RIG_GSI;
+
+	assert_int_equal(addr, 0xfee00000);
+	if (rig->no_routes)
+		return -ENOSPC;
+	if (*gsi < 0)
+		for (i = 0; rig->routes[i].used; i++)
+			assert_in_range(i, 0, 6);
+	rig->routes[i].used = true;
+	rig->routes[i].data = data;
+	*gsi = RIG_GSI + i;
+	return 0;
+}
+
+static inline void rig_msi_unroute(struct accel *accel, int gsi)
+{
+	struct rig_route *r = &rig_of(accel)->routes[gsi - RIG_GSI];
+
+	assert_true(r->used);
+	assert_int_equal(r->fd, 0);
+	r->used = false;
+}
+
+/* What has been signalled by now. */
+static inline void rig_routes(struct rig *rig)
+{
+	struct rig_route *r;
+	uint64_t count;
+
+	for (r = rig->routes; r < rig->routes + 8; r++)
+		if (r->fd && read(r->fd, &count, 8) == 8)
+			rig->msis[r->data & 7] += (unsigned int)count;
+}
+
+static inline int rig_irqfd(struct accel *accel, unsigned int gsi, int fd,
+			    int resamplefd, bool remove)
+{
+	struct rig_route *r = &rig_of(accel)->routes[gsi - RIG_GSI];
+
+	assert_true(r->used);
+	assert_int_equal(resamplefd, -1);
+	assert_int_equal(r->fd, remove ? fd : 0);
+	rig_routes(rig_of(accel));
+	r->fd = remove ? 0 : fd;
+	rig_routes(rig_of(accel));
+	return 0;
+}
+
+/* The same with messages by eventfd. */
+static const struct accel_ops rig_accel_irqfd_ops = {
+	.name = "rig",
+	.irq_line = rig_irq_line,
+	.msi = rig_msi,
+	.msi_route = rig_msi_route,
+	.msi_unroute = rig_msi_unroute,
+	.irqfd = rig_irqfd,
 	.ioeventfd = rig_ioeventfd,
 };
 
@@ -142,6 +214,7 @@ static inline void rig_run(struct rig *rig)
 	rig->timer.opaque = rig;
 	loop_timer_arm(rig->vm.loop, &rig->timer, loop_now() + 10000000);
 	assert_int_equal(loop_run(rig->vm.loop), 0);
+	rig_routes(rig);
 }
 
 static inline uint64_t rig_bar(const struct rig *rig, unsigned int nr)
@@ -209,17 +282,24 @@ static inline void rig_msix_on(struct rig *rig)
 	rig_cfg_write(rig, cap + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE);
 }
 
+/* What the next machine's configuration says. */
+static struct config rig_next_config;
+
 /* The machine; returns what realizing the device returned. */
-static inline int rig_init(struct rig **out, const struct dev_class *class,
-			   const void *config, struct error *err)
+static inline int rig_init_on(struct rig **out, const struct accel_ops *ops,
+			      const struct dev_class *class, const void *config,
+			      struct error *err)
 {
 	const struct mem_options mem = { .size = RIG_RAM };
 	struct rig *rig = calloc(1, sizeof(*rig));
 	int rc;
 
 	assert_non_null(rig);
-	rig->accel.ops = &rig_accel_ops;
+	pthread_mutex_init(&rig->bell_lock, NULL);
+	rig->accel.ops = ops;
 	rig->vm.accel = &rig->accel;
+	rig->cfg = rig_next_config;
+	memset(&rig_next_config, 0, sizeof(rig_next_config));
 	rig->vm.cfg = &rig->cfg;
 	rig->vm.fast.vm_fd = -1;
 	assert_int_equal(mem_init(&rig->vm.mem, &mem_backend_memfd, &mem, err),
@@ -240,6 +320,12 @@ static inline int rig_init(struct rig **out, const struct dev_class *class,
 	}
 	*out = rig;
 	return rc;
+}
+
+static inline int rig_init(struct rig **out, const struct dev_class *class,
+			   const void *config, struct error *err)
+{
+	return rig_init_on(out, &rig_accel_ops, class, config, err);
 }
 
 static inline struct rig *rig_new(const struct dev_class *class,
@@ -324,7 +410,7 @@ static inline void rig_drive(struct rig *rig, uint64_t features)
 {
 	struct virtio_pci *vpci =
 		container_of(rig->pci, struct virtio_pci, pci);
-	unsigned int i, n = vpci->vdev.class->nr_queues;
+	unsigned int i, n = vpci->vdev.nr_queues;
 
 	rig_msix_on(rig);
 	rig_negotiate(rig, features | RIG_FEATURES);
@@ -366,21 +452,34 @@ static inline uint16_t rig_add(struct rig *rig, unsigned int q,
 	return head;
 }
 
-/* Rings the doorbell as the accelerator would, and lets the loop work. */
-static inline void rig_kick(struct rig *rig, unsigned int q)
+/* Rings a doorbell as the accelerator would; false if there is none. */
+static inline bool rig_ring_bell(struct rig *rig, uint64_t addr)
 {
-	uint64_t off = VIRTIO_PCI_NOTIFY + VIRTIO_PCI_NOTIFY_STEP * q;
-	uint64_t addr = rig_bar(rig, VIRTIO_PCI_BAR) + off;
 	uint64_t one = 1;
+	bool rang = false;
 	unsigned int i;
 
-	for (i = 0; i < 8; i++)
-		if (rig->bells[i].addr == addr) {
-			assert_int_equal(write(rig->bells[i].fd, &one, 8), 8);
-			break;
-		}
-	if (i == 8)
+	pthread_mutex_lock(&rig->bell_lock);
+	for (i = 0; i < 8 && !rang; i++)
+		rang = rig->bells[i].addr == addr &&
+		       write(rig->bells[i].fd, &one, 8) == 8;
+	pthread_mutex_unlock(&rig->bell_lock);
+	return rang;
+}
+
+/* Rings a queue, which may take no lock of the device. */
+static inline void rig_ring(struct rig *rig, unsigned int q)
+{
+	uint64_t off = VIRTIO_PCI_NOTIFY + VIRTIO_PCI_NOTIFY_STEP * q;
+
+	if (!rig_ring_bell(rig, rig_bar(rig, VIRTIO_PCI_BAR) + off))
 		rig_write(rig, off, 2, q);
+}
+
+/* And lets the loop work. */
+static inline void rig_kick(struct rig *rig, unsigned int q)
+{
+	rig_ring(rig, q);
 	rig_run(rig);
 }
 
@@ -389,11 +488,12 @@ static inline unsigned int rig_used(struct rig *rig, unsigned int q,
 				    struct vring_used_elem *last)
 {
 	struct vring_used *used = rig_mem(rig, RIG_USED(q), 6 + 8 * RIG_NUM);
-	uint16_t n = (uint16_t)(used->idx - rig->used_seen[q]);
+	uint16_t idx = __atomic_load_n(&used->idx, __ATOMIC_ACQUIRE);
+	uint16_t n = (uint16_t)(idx - rig->used_seen[q]);
 
 	if (n && last)
-		*last = used->ring[(uint16_t)(used->idx - 1) % RIG_NUM];
-	rig->used_seen[q] = used->idx;
+		*last = used->ring[(uint16_t)(idx - 1) % RIG_NUM];
+	rig->used_seen[q] = idx;
 	return n;
 }
 

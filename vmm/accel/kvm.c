@@ -108,6 +108,7 @@ static int kvm_create(struct accel **out, struct bus *pio, struct bus *mmio,
 	kvm->pio = pio;
 	kvm->mmio = mmio;
 	pthread_mutex_init(&kvm->ring_lock, NULL);
+	pthread_mutex_init(&kvm->route_lock, NULL);
 
 	rc = open_device(kvm, err);
 	if (rc)
@@ -138,6 +139,7 @@ err_vm:
 err_dev:
 	close(kvm->dev_fd);
 err_free:
+	pthread_mutex_destroy(&kvm->route_lock);
 	pthread_mutex_destroy(&kvm->ring_lock);
 	free(kvm);
 	return rc;
@@ -148,8 +150,10 @@ static void kvm_destroy(struct accel *accel)
 	struct kvm *kvm = to_kvm(accel);
 
 	kvm_state_free(kvm);
+	free(kvm->routes);
 	close(kvm->vm_fd);
 	close(kvm->dev_fd);
+	pthread_mutex_destroy(&kvm->route_lock);
 	pthread_mutex_destroy(&kvm->ring_lock);
 	free(kvm);
 }
@@ -236,28 +240,6 @@ static int kvm_stats_fd(struct accel *accel, struct accel_vcpu *vcpu)
 static const struct vireo_vcpu_page *kvm_vcpu_counts(struct accel_vcpu *vcpu)
 {
 	return vcpu->fast.page;
-}
-
-static int kvm_irq_line(struct accel *accel, unsigned int gsi, bool level)
-{
-	struct kvm_irq_level irq = { .irq = gsi, .level = level };
-
-	if (ioctl(to_kvm(accel)->vm_fd, KVM_IRQ_LINE, &irq))
-		return -errno;
-	return 0;
-}
-
-static int kvm_msi(struct accel *accel, uint64_t addr, uint32_t data)
-{
-	struct kvm_msi msi = {
-		.address_lo = (uint32_t)addr,
-		.address_hi = (uint32_t)(addr >> 32),
-		.data = data,
-	};
-
-	if (ioctl(to_kvm(accel)->vm_fd, KVM_SIGNAL_MSI, &msi) < 0)
-		return -errno;
-	return 0;
 }
 
 static int kvm_ioeventfd(struct accel *accel, enum bus_kind bus, uint64_t addr,
@@ -356,6 +338,9 @@ const struct accel_ops accel_kvm = {
 	.vcpu_counts = kvm_vcpu_counts,
 	.irq_line = kvm_irq_line,
 	.msi = kvm_msi,
+	.msi_route = kvm_msi_route,
+	.msi_unroute = kvm_msi_unroute,
+	.irqfd = kvm_irqfd,
 	.ioeventfd = kvm_ioeventfd,
 	.coalesce = kvm_coalesce,
 	.coalesce_flush = kvm_flush_coalesced,

@@ -2,12 +2,13 @@
 /*
  * The KVM backend's own header: kvm.c is the VM, kvm_vcpu.c the vCPUs,
  * kvm_cpuid.c what they say of themselves, kvm_state.c power-on state,
- * kvm_regs.c registers, kvm_debug.c what a debugger wants.
+ * kvm_regs.c registers, kvm_debug.c what a debugger wants, kvm_irq.c interrupts.
  *
  * Locks:
  *   kvm.ring_lock   mutex   the reader's end of KVM's coalesced ring; held
  *                           while its writes are delivered, so it comes
  *                           before every device lock
+ *   kvm.route_lock  mutex   the table of GSIs; inside device locks, takes none
  */
 #ifndef VIREO_ACCEL_KVM_H
 #define VIREO_ACCEL_KVM_H
@@ -19,6 +20,7 @@
 #include "../cpu.h"
 #include "../fastpath.h"
 
+struct kvm_irq_routing;
 struct kvm_vm_state;
 struct kvm_vcpu_state;
 
@@ -35,8 +37,10 @@ struct kvm {
 	struct bus_hint ring_hint[2];
 	unsigned int ring_page; /* KVM_CAP_COALESCED_MMIO; 0: none */
 	bool coalesced_pio;	/* KVM_CAP_COALESCED_PIO */
-	bool log_asked;		/* by the first log: log_clears is known */
-	bool log_clears;	/* KVM clears its log by range, not when read */
+	pthread_mutex_t route_lock;
+	struct kvm_irq_routing *routes; /* NULL: as KVM has made them */
+	bool log_asked;	 /* by the first log: log_clears is known */
+	bool log_clears; /* KVM clears its log by range, not when read */
 	struct kvm_vm_state *power_on;
 	struct kvm_cpuid2 *cpuid; /* of the host; NULL until needed */
 	struct kvm_msr_list *msrs;
@@ -100,6 +104,13 @@ int kvm_vcpu_reset(struct accel_vcpu *vcpu, const struct cpu_entry *entry,
 int kvm_vm_reset(struct accel *accel);
 void kvm_vm_clock(struct accel *accel, bool on);
 void kvm_state_free(struct kvm *kvm);
+
+int kvm_irq_line(struct accel *accel, unsigned int gsi, bool level);
+int kvm_msi(struct accel *accel, uint64_t addr, uint32_t data);
+int kvm_msi_route(struct accel *accel, int *gsi, uint64_t addr, uint32_t data);
+void kvm_msi_unroute(struct accel *accel, int gsi);
+int kvm_irqfd(struct accel *accel, unsigned int gsi, int eventfd,
+	      int resamplefd, bool remove);
 
 int kvm_get_regs(struct accel_vcpu *vcpu, struct cpu_regs *regs);
 int kvm_set_regs(struct accel_vcpu *vcpu, const struct cpu_regs *regs);

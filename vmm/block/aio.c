@@ -15,6 +15,10 @@ static const struct aio_engine *engine_of(enum aio_kind kind)
 	switch (kind) {
 	case AIO_LIBAIO:
 		return &aio_libaio;
+#ifdef HAVE_LIBURING
+	case AIO_IO_URING:
+		return &aio_uring;
+#endif
 	case AIO_THREADS:
 		return &aio_threads;
 	default:

@@ -24,6 +24,7 @@ struct aio_pool {
 	pthread_cond_t cond; /* todo has grown, or quit */
 	struct aio_list todo;
 	struct aio_list done;
+	bool any;	   /* of done, to look at without the lock; atomic */
 	unsigned int idle; /* threads that wait, less those that were woken */
 	bool quit;
 	unsigned int nr;
@@ -51,6 +52,7 @@ static void *work(void *opaque)
 		pthread_mutex_lock(&pool->lock);
 		first = !pool->done.first;
 		aio_list_add(&pool->done, req);
+		__atomic_store_n(&pool->any, true, __ATOMIC_RELAXED);
 		/* Full, that is, not read for long, it wakes all the same. */
 		if (first &&
 		    write(pool->event.fd, &one, sizeof(one)) != sizeof(one))
@@ -81,11 +83,12 @@ bool aio_pool_reap(struct aio_pool *pool)
 	struct aio_req *req;
 
 	/* A look without the lock: what it misses has its event to come. */
-	if (!__atomic_load_n(&pool->done.first, __ATOMIC_RELAXED))
+	if (!__atomic_load_n(&pool->any, __ATOMIC_RELAXED))
 		return false;
 	aio_list_init(&done);
 	pthread_mutex_lock(&pool->lock);
 	aio_list_join(&done, &pool->done);
+	__atomic_store_n(&pool->any, false, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&pool->lock);
 	while ((req = aio_list_take(&done)))
 		aio_done(pool->aio, req, req->ret);

@@ -152,8 +152,11 @@ static int open_path(const struct block_options *opt, struct error *err)
 	int fd = open(opt->path, flags);
 	int rc = errno;
 
-	if (fd >= 0)
+	if (fd >= 0) {
+		/* To io_uring it would mean not to wait for the disk. */
+		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
 		return fd;
+	}
 	error_sys(err, rc, "cannot open disk image %s", opt->path);
 	if (rc == EBUSY)
 		error_set(err, rc,

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Disks. */
+#include <errno.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "../config.h"
+#include "../block/throttle.h"
 #include "../virtio/virtio_devices.h"
 #include "commands.h"
 #include "server.h"
@@ -21,26 +24,51 @@ static json_t *image_info(const struct blk_status *st)
 	return info;
 }
 
-static json_t *inserted(const struct device *dev, const struct blk_status *st)
+/* QEMU's names of a disk's limits, in the order of enum throttle_kind. */
+static const char *const limit_names[] = {
+	"iops", "iops_rd", "iops_wr", "bps", "bps_rd", "bps_wr",
+};
+
+static void add_limits(json_t *to, struct device *dev)
 {
-	return json_pack("{s:o,s:s,s:b,s:s,s:i,s:b,s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:o,"
-			 "s:{s:b,s:b,s:b},s:i}",
-			 "file", qmp_text(st->config->path), "node-name",
-			 dev->id, "ro", st->block->readonly, "drv",
-			 st->block->format->name, "backing_file_depth", 0,
-			 "encrypted", 0, "detect_zeroes", "off", "bps", 0,
-			 "bps_rd", 0, "bps_wr", 0, "iops", 0, "iops_rd", 0,
-			 "iops_wr", 0, "image", image_info(st), "cache",
-			 "writeback", !st->block->writethrough, "direct",
-			 st->block->direct, "no-flush", 0, "write_threshold",
-			 0);
+	struct throttle_limit limits[THROTTLE_KINDS];
+	char name[24];
+	unsigned int i;
+
+	throttle_get(virtio_blk_throttle(dev), limits);
+	for (i = 0; i < THROTTLE_KINDS; i++) {
+		json_object_set_new(to, limit_names[i],
+				    json_integer((json_int_t)limits[i].rate));
+		if (!limits[i].burst)
+			continue;
+		snprintf(name, sizeof(name), "%s_max", limit_names[i]);
+		json_object_set_new(to, name,
+				    json_integer((json_int_t)limits[i].burst));
+	}
+}
+
+static json_t *inserted(struct device *dev, const struct blk_status *st)
+{
+	json_t *info =
+		json_pack("{s:o,s:s,s:b,s:s,s:i,s:b,s:s,s:o,"
+			  "s:{s:b,s:b,s:b},s:i}",
+			  "file", qmp_text(st->config->path), "node-name",
+			  dev->id, "ro", st->block->readonly, "drv",
+			  st->block->format->name, "backing_file_depth", 0,
+			  "encrypted", 0, "detect_zeroes", "off", "image",
+			  image_info(st), "cache", "writeback",
+			  !st->block->writethrough, "direct", st->block->direct,
+			  "no-flush", 0, "write_threshold", 0);
+
+	add_limits(info, dev);
+	return info;
 }
 
 json_t *cmd_query_block(struct qmp_call *call, json_t *args)
 {
 	const struct vm *vm = call->control->vm;
 	json_t *list = json_array();
-	const struct device *dev;
+	struct device *dev;
 	char path[QOM_PATH_MAX];
 	struct blk_status st;
 
@@ -56,7 +84,10 @@ json_t *cmd_query_block(struct qmp_call *call, json_t *args)
 						"type", "unknown", "removable",
 						0, "locked", 0, "inserted",
 						inserted(dev, &st), "io-status",
-						"ok"));
+						st.failed == ENOSPC ?
+							"nospace" :
+						st.failed ? "failed" :
+							    "ok"));
 	}
 	return list;
 }
@@ -136,4 +167,83 @@ json_t *cmd_query_blockstats(struct qmp_call *call, json_t *args)
 		json_array_append_new(list, entry);
 	}
 	return list;
+}
+
+/* By argument "device" or @other; a disk and its node have the same name. */
+static struct device *find_disk(struct qmp_call *call, json_t *args,
+				const char *other)
+{
+	const char *name = json_string_value(json_object_get(args, "device"));
+	struct device *dev;
+
+	if (!name)
+		name = json_string_value(json_object_get(args, other));
+	if (!name) {
+		qmp_fail(call, "GenericError",
+			 "Either 'device' or '%s' is needed", other);
+		return NULL;
+	}
+	for (dev = call->control->vm->devices; dev; dev = dev->next)
+		if (dev->class == &virtio_blk_class && !strcmp(dev->id, name))
+			return dev;
+	qmp_fail(call, "GenericError",
+		 "Cannot find device='%.64s' nor node-name='%.64s'", name,
+		 name);
+	return NULL;
+}
+
+json_t *cmd_block_resize(struct qmp_call *call, json_t *args)
+{
+	struct device *dev = find_disk(call, args, "node-name");
+	json_int_t size = json_integer_value(json_object_get(args, "size"));
+	struct error err = { "" };
+
+	if (!dev)
+		return NULL;
+	if (size < 0)
+		return qmp_fail(call, "GenericError",
+				"Parameter 'size' expects a size");
+	if (virtio_blk_resize(dev, (uint64_t)size, &err))
+		return qmp_fail(call, "GenericError", "%s", err.text);
+	return json_object();
+}
+
+/* A rate and its burst, from @args; false if they are none. */
+static bool get_limit(json_t *args, const char *name,
+		      struct throttle_limit *limit)
+{
+	char max[24];
+	json_int_t rate, burst;
+
+	snprintf(max, sizeof(max), "%s_max", name);
+	rate = json_integer_value(json_object_get(args, name));
+	burst = json_integer_value(json_object_get(args, max));
+	limit->rate = (uint64_t)rate;
+	limit->burst = (uint64_t)burst;
+	return rate >= 0 && burst >= 0 && (rate || !burst);
+}
+
+json_t *cmd_block_set_io_throttle(struct qmp_call *call, json_t *args)
+{
+	struct device *dev = find_disk(call, args, "id");
+	struct throttle_limit limits[THROTTLE_KINDS];
+	unsigned int i;
+
+	if (!dev)
+		return NULL;
+	for (i = 0; i < THROTTLE_KINDS; i++)
+		if (!get_limit(args, limit_names[i], &limits[i]))
+			return qmp_fail(call, "GenericError",
+					"%s must be a rate, and %s_max needs "
+					"one",
+					limit_names[i], limit_names[i]);
+	for (i = 0; i < THROTTLE_KINDS; i += 3)
+		if (limits[i].rate &&
+		    (limits[i + 1].rate || limits[i + 2].rate))
+			return qmp_fail(call, "GenericError",
+					"bps/iops/max total values and "
+					"read/write values cannot be used at "
+					"the same time");
+	throttle_set(virtio_blk_throttle(dev), limits);
+	return json_object();
 }

@@ -6,6 +6,7 @@
 
 #include "../chardev.h"
 #include "../config.h"
+#include "../iothread.h"
 #include "../device/devices.h"
 #include "../options.h"
 #include "../vcpu.h"
@@ -21,7 +22,8 @@ static const char *run_state(const struct vm *vm)
 	case VM_RUNNING:
 		return "running";
 	case VM_PAUSED:
-		return "paused";
+		return vm->io_error.device && vm->io_error.stops ? "io-error" :
+								   "paused";
 	case VM_ENDED:
 		return "shutdown";
 	default:
@@ -103,9 +105,19 @@ json_t *cmd_query_memory(struct qmp_call *call, json_t *args)
 
 json_t *cmd_query_iothreads(struct qmp_call *call, json_t *args)
 {
-	(void)call;
+	const struct iothread *t;
+	json_t *list = json_array();
+
 	(void)args;
-	return json_array(); /* the main loop serves all devices */
+	for (t = call->control->vm->iothreads; t; t = t->next)
+		json_array_append_new(list,
+				      json_pack("{s:s,s:i,s:I,s:i,s:i,s:i}",
+						"id", t->name, "thread-id",
+						(int)t->tid, "poll-max-ns",
+						(json_int_t)t->poll_max_ns,
+						"poll-grow", 0, "poll-shrink",
+						0, "aio-max-batch", 0));
+	return list;
 }
 
 /* "pty /dev/pts/3" is "pty:/dev/pts/3" to QEMU and who drives it. */

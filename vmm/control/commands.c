@@ -45,6 +45,13 @@ const struct qmp_command qmp_commands[] = {
 	COMMAND("query-block", cmd_query_block, NULL, "[BlockInfo]"),
 	COMMAND("query-blockstats", cmd_query_blockstats, "query-nodes?:bool",
 		"[BlockStats]"),
+	COMMAND("block_resize", cmd_block_resize,
+		"device?:str node-name?:str size:int", NULL),
+	COMMAND("block_set_io_throttle", cmd_block_set_io_throttle,
+		"device?:str id?:str iops:int iops_rd:int iops_wr:int bps:int "
+		"bps_rd:int bps_wr:int iops_max?:int iops_rd_max?:int "
+		"iops_wr_max?:int bps_max?:int bps_rd_max?:int bps_wr_max?:int",
+		NULL),
 	COMMAND("query-chardev", cmd_query_chardev, NULL, "[ChardevInfo]"),
 	COMMAND("query-pci", cmd_query_pci, NULL, "[PciInfo]"),
 	COMMAND("qom-list", cmd_qom_list, "path:str", "[ObjectPropertyInfo]"),

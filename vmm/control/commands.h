@@ -30,6 +30,8 @@ COMMAND(cmd_quit);
 /* cmd_block.c */
 COMMAND(cmd_query_block);
 COMMAND(cmd_query_blockstats);
+COMMAND(cmd_block_resize);
+COMMAND(cmd_block_set_io_throttle);
 
 /* cmd_pci.c */
 COMMAND(cmd_query_pci);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What clients are told unasked, in QEMU's words. */
+#include <errno.h>
+#include <string.h>
+
 #include "../config.h"
 #include "server.h"
 
@@ -67,6 +70,17 @@ static json_t *because(enum vm_cause cause, const char *reason)
 			 reason);
 }
 
+static json_t *io_error(const struct vm *vm)
+{
+	const struct vm_io_error *e = &vm->io_error;
+
+	return json_pack("{s:s,s:s,s:s,s:s,s:b,s:s}", "device", e->device,
+			 "node-name", e->device, "operation",
+			 e->write ? "write" : "read", "action",
+			 e->stops ? "stop" : "report", "nospace",
+			 e->err == ENOSPC, "reason", strerror(e->err));
+}
+
 void control_on_vm(void *opaque, enum vm_event event, enum vm_cause cause)
 {
 	struct control *control = opaque;
@@ -83,6 +97,9 @@ void control_on_vm(void *opaque, enum vm_event event, enum vm_cause cause)
 		break;
 	case VM_EVENT_POWERDOWN:
 		tell(control, "POWERDOWN", NULL);
+		break;
+	case VM_EVENT_IO_ERROR:
+		tell(control, "BLOCK_IO_ERROR", io_error(control->vm));
 		break;
 	case VM_EVENT_CRASH:
 		tell(control, "GUEST_PANICKED",

@@ -373,7 +373,7 @@ void pci_dev_destroy(struct pci_dev *pci)
 	memset(pci->config, 0, CONFIG_LEGACY);
 	pthread_mutex_unlock(&host->lock);
 	pci_intx_set(pci, false);
-	free(pci->msix.table);
+	pci_msix_destroy(pci);
 	free(pci->wmask);
 }
 

@@ -12,7 +12,8 @@
  * Locks, in this order:
  *   host.lock     mutex   configuration space of all functions, BAR mapping;
  *                         it is the lock of the CF8/CFC and ECAM ranges
- *   device lock   mutex   MSI-X table, pending bits, INTx level
+ *   device lock   mutex   MSI-X table, pending bits, INTx level; it may take
+ *                         the accelerator's lock of routes
  * The register with command and status, whose interrupt bit belongs to the
  * device lock, is copied to the shadow pages with the device lock held.
  * A BAR is mapped and unmapped with host.lock held and no device lock.
@@ -93,7 +94,7 @@ int pci_host_init(struct pci_host *host, const struct vm *vm,
 		  struct fast_region *window, struct error *err);
 void pci_host_destroy(struct pci_host *host);
 
-#define PCI_MSIX_MAX 64
+#define PCI_MSIX_MAX 512
 
 struct msix_entry {
 	uint64_t addr;
@@ -101,11 +102,15 @@ struct msix_entry {
 	uint32_t ctrl; /* bit 0: masked */
 };
 
+struct msix_vector;
+
 struct pci_msix {
 	unsigned int nr; /* vectors; 0: no MSI-X */
 	uint8_t cap;	 /* offset in configuration space */
+	uint32_t pba;	 /* offset of the pending bits in the BAR */
 	struct msix_entry *table;
-	uint64_t pending; /* bit per vector */
+	struct msix_vector *vectors;
+	uint64_t pending[PCI_MSIX_MAX / 64]; /* of those without an eventfd */
 };
 
 /* Begins with struct device, so that a function is a device. */
@@ -184,10 +189,16 @@ int pci_msix_init(struct pci_dev *pci, unsigned int bar, unsigned int nr);
 bool pci_msix_enabled(const struct pci_dev *pci);
 /* Sends vector @nr, or keeps it pending while it is masked (device lock). */
 void pci_msix_notify(struct pci_dev *pci, unsigned int nr);
+/*
+ * The same while MSI-X is enabled, from any thread with no lock; false if the
+ * accelerator does not send this one, and pci_msix_notify must.
+ */
+bool pci_msix_signal(struct pci_dev *pci, unsigned int nr);
 
 /* For pci.c: enable or function mask changed (no device lock); power-on. */
 void pci_msix_control_changed(struct pci_dev *pci);
 void pci_msix_reset(struct pci_dev *pci);
+void pci_msix_destroy(struct pci_dev *pci);
 
 /* Level of INTA (device lock held). */
 void pci_intx_set(struct pci_dev *pci, bool level);

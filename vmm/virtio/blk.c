@@ -1,82 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * virtio block device (virtio 1.2, 5.2).
+ * The requests of a virtio block device (virtio 1.2, 5.2).
  *
  * A request is taken from the ring, checked, and handed to the disk's block; it
  * completes later, in the same loop.  What was taken in one round of the loop
  * goes out as one batch, and what completes in one round is told by one
  * interrupt.
- *
- * Locks: none.  A queue and its requests are its loop's.  The counters of a
- * queue are written there and read by the main thread, as they are.
  */
 #include <errno.h>
-#include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../block/block.h"
 #include "../config.h"
-#include "../error.h"
 #include "../vm.h"
-#include "pci.h"
-#include "virtio_devices.h"
-
-#define BIT64(n) (1ULL << (n))
-
-#define BLK_QUEUE_SIZE 128
-/* A header and a status byte go with the data. */
-#define BLK_SEG_MAX (BLK_QUEUE_SIZE - 2)
-#define BLK_DISCARD_SECTORS (1U << 22)
-/* Less, since it may come down to writing them. */
-#define BLK_ZERO_SECTORS (1U << 16)
-
-struct virtio_blk;
-struct blk_queue;
-
-struct blk_req {
-	struct block_req block;
-	struct blk_queue *queue;
-	struct blk_req *next;
-	uint8_t *status;   /* in guest memory */
-	uint32_t in_len;   /* bytes of data that the driver has room for */
-	uint32_t out_len;  /* bytes of data that it has sent */
-	uint64_t started;  /* loop_now() */
-	uint32_t put;	   /* bytes of room that are filled on success */
-	struct iovec *in;  /* the room */
-	struct iovec *out; /* what it has sent */
-	unsigned int nr_in;
-	unsigned int nr_out;
-	struct ring_chain chain;
-};
-
-struct blk_queue {
-	struct virtio_blk *blk;
-	struct virtio_queue *vq;
-	struct aio *aio;
-	struct blk_req *free; /* requests not in use */
-	unsigned int in_flight;
-	struct loop_call signal; /* deferred to the end of a round */
-	struct blk_count counts[BLOCK_NR_OPS];
-	uint64_t highest;
-};
-
-struct virtio_blk {
-	struct virtio_pci vpci;
-	struct block *block;
-	struct aio *aio;
-	struct blk_queue *queues;
-	struct virtio_blk_config config;
-	char serial[VIRTIO_BLK_ID_BYTES]; /* padded with zeros */
-	const struct disk_config *disk;
-	struct log_limit io_log;
-};
-
-static struct virtio_blk *to_blk(struct virtio_dev *vdev)
-{
-	return container_of(vdev, struct virtio_blk, vpci.vdev);
-}
+#include "blk.h"
 
 static struct blk_req *blk_req_get(struct blk_queue *q)
 {
@@ -136,19 +74,119 @@ static void count(struct blk_req *req, int ret)
 				 __ATOMIC_RELAXED);
 }
 
+/* The VM stops for it; then it is tried again. */
+static bool blk_hold(struct blk_req *req, int ret)
+{
+	struct blk_queue *q = req->queue;
+	struct blk_req **end;
+	bool stop = q->blk->disk->on_error == ON_ERROR_STOP;
+
+	__atomic_store_n(&q->fault, BLK_FAULT(-ret, req->block.op),
+			 __ATOMIC_RELEASE);
+	loop_post(q->blk->vpci.vdev.loop, &q->on_fault);
+	if (!stop)
+		return false;
+	req->next = NULL;
+	for (end = &q->held; *end; end = &(*end)->next)
+		;
+	*end = req;
+	return true;
+}
+
 static void blk_done(struct block_req *block, int ret)
 {
 	struct blk_req *req = container_of(block, struct blk_req, block);
 	struct virtio_blk *blk = req->queue->blk;
 
 	count(req, ret);
-	if (ret)
+	req->queue->in_flight--;
+	if (ret) {
 		log_guest(&blk->io_log, blk->vpci.pci.dev.id,
 			  "%s at byte %llu failed: %s",
 			  block->op == BLOCK_READ ? "reading" : "writing",
 			  (unsigned long long)block->offset, strerror(-ret));
-	req->queue->in_flight--;
+		if (blk_hold(req, ret))
+			return;
+	}
 	blk_finish(req, ret ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK);
+}
+
+static void blk_begin(struct blk_req *req)
+{
+	struct blk_queue *q = req->queue;
+
+	q->in_flight++;
+	block_submit(q->blk->block, q->lane->aio, &req->block);
+}
+
+/* 0, or how long it has to wait for the limits. */
+static uint64_t blk_ask(struct blk_req *req)
+{
+	const struct block_req *b = &req->block;
+	bool write = b->op != BLOCK_READ;
+
+	if (b->op == BLOCK_FLUSH)
+		return 0;
+	return throttle_ask(&req->queue->blk->throttle, loop_now(), write,
+			    b->op == BLOCK_READ || b->op == BLOCK_WRITE ?
+				    b->len :
+				    0);
+}
+
+/* As many as may; the timer comes back for the others. */
+static void blk_on_time(void *opaque)
+{
+	struct blk_queue *q = opaque;
+	struct blk_req *req;
+	uint64_t wait;
+
+	while ((req = q->waiting)) {
+		wait = blk_ask(req);
+		if (wait) {
+			loop_timer_arm(q->lane->loop, &q->wait,
+				       loop_now() + wait);
+			return;
+		}
+		q->waiting = req->next;
+		blk_begin(req);
+	}
+	q->waiting_end = &q->waiting;
+}
+
+static void blk_start(struct blk_req *req)
+{
+	struct blk_queue *q = req->queue;
+	uint64_t wait = 0;
+
+	if (q->waiting) {
+		req->next = NULL;
+		*q->waiting_end = req;
+		q->waiting_end = &req->next;
+		return;
+	}
+	if (throttle_on(&q->blk->throttle))
+		wait = blk_ask(req);
+	if (!wait) {
+		blk_begin(req);
+		return;
+	}
+	req->next = NULL;
+	q->waiting = req;
+	q->waiting_end = &req->next;
+	loop_timer_arm(q->lane->loop, &q->wait, loop_now() + wait);
+}
+
+void blk_queue_retry(void *opaque)
+{
+	struct blk_queue *q = opaque;
+	struct blk_req *req;
+
+	if (!virtio_is_live(q->vq->vdev))
+		return;
+	while ((req = q->held)) {
+		q->held = req->next;
+		blk_start(req);
+	}
 }
 
 /* Hands on what lies in the disk; anything else is an error (5.2.6.2). */
@@ -173,8 +211,7 @@ static void blk_submit(struct blk_req *req, enum block_op op, uint64_t sector,
 	req->block.done = blk_done;
 	/* A driver that cannot flush gets a write-through disk. */
 	req->block.sync = !virtio_has(&blk->vpci.vdev, VIRTIO_BLK_F_FLUSH);
-	q->in_flight++;
-	block_submit(blk->block, q->aio, &req->block);
+	blk_start(req);
 }
 
 /* One range, as max_discard_seg and max_write_zeroes_seg say. */
@@ -238,6 +275,7 @@ static bool blk_parse(struct blk_req *req, struct virtio_blk_outhdr *hdr)
 	req->status = (uint8_t *)last->iov_base + last->iov_len - 1;
 	iov_trim_back(req->in, &req->nr_in, 1);
 	req->put = 0;
+	req->block.punch = false;
 	return true;
 }
 
@@ -274,7 +312,7 @@ static void blk_handle(struct blk_req *req, const struct virtio_blk_outhdr *hdr)
 
 static bool blk_serve(struct virtio_dev *vdev, unsigned int index)
 {
-	struct blk_queue *q = &to_blk(vdev)->queues[index];
+	struct blk_queue *q = &blk_of_vdev(vdev)->queues[index];
 	struct virtio_blk_outhdr hdr;
 	struct blk_req *req;
 	unsigned int n;
@@ -308,174 +346,78 @@ static void on_signal(void *opaque)
 
 static void blk_quiesce(struct virtio_dev *vdev, unsigned int index)
 {
-	struct blk_queue *q = &to_blk(vdev)->queues[index];
+	struct blk_queue *q = &blk_of_vdev(vdev)->queues[index];
+	struct blk_req *req;
 
+	/* Who stops does not wait for the limits. */
+	loop_timer_cancel(q->lane->loop, &q->wait);
+	while ((req = q->waiting)) {
+		q->waiting = req->next;
+		blk_begin(req);
+	}
+	q->waiting_end = &q->waiting;
 	while (q->in_flight)
-		aio_wait(q->aio);
+		aio_wait(q->lane->aio);
 	virtio_signal(q->vq);
 }
 
-static const struct virtio_class blk_virtio_class = {
+static void blk_drop_held(struct blk_queue *q)
+{
+	struct blk_req *req;
+
+	while ((req = q->held)) {
+		q->held = req->next;
+		blk_req_put(req);
+	}
+}
+
+static void blk_reset(struct virtio_dev *vdev)
+{
+	struct virtio_blk *blk = blk_of_vdev(vdev);
+	unsigned int i;
+
+	for (i = 0; i < vdev->nr_queues; i++)
+		blk_drop_held(&blk->queues[i]);
+}
+
+const struct virtio_class blk_virtio_class = {
 	.id = VIRTIO_ID_BLOCK,
 	.nr_queues = 1,
 	.queue_size = BLK_QUEUE_SIZE,
 	.pci_class = 0x018000, /* mass storage, other */
 	.serve = blk_serve,
 	.quiesce = blk_quiesce,
+	.reset = blk_reset,
 };
 
-static void blk_config_init(struct virtio_blk *blk)
+void blk_queue_init(struct blk_queue *q, struct virtio_blk *blk,
+		    unsigned int index)
 {
-	struct virtio_blk_config *c = &blk->config;
-	struct virtio_dev *vdev = &blk->vpci.vdev;
-
-	c->capacity = block_size(blk->block) / BLOCK_SECTOR;
-	c->seg_max = BLK_SEG_MAX;
-	c->blk_size = blk->block->block_size;
-	vdev->features = BIT64(VIRTIO_BLK_F_SEG_MAX) |
-			 BIT64(VIRTIO_BLK_F_BLK_SIZE);
-	if (!blk->block->writethrough)
-		vdev->features |= BIT64(VIRTIO_BLK_F_FLUSH);
-	if (blk->block->readonly) {
-		vdev->features |= BIT64(VIRTIO_BLK_F_RO);
-	} else {
-		vdev->features |= BIT64(VIRTIO_BLK_F_DISCARD) |
-				  BIT64(VIRTIO_BLK_F_WRITE_ZEROES);
-		c->max_discard_sectors = BLK_DISCARD_SECTORS;
-		c->max_discard_seg = 1;
-		c->discard_sector_alignment =
-			blk->block->block_size / BLOCK_SECTOR;
-		c->max_write_zeroes_sectors = BLK_ZERO_SECTORS;
-		c->max_write_zeroes_seg = 1;
-		c->write_zeroes_may_unmap = 1;
-	}
-	vdev->config = c;
-	/* The fields that some feature here gives a meaning. */
-	vdev->config_len =
-		offsetof(struct virtio_blk_config, write_zeroes_may_unmap) + 4;
+	q->blk = blk;
+	q->vq = &blk->vpci.vdev.queues[index];
+	q->lane = &blk->lanes[index % blk->nr_lanes];
+	q->vq->loop = q->lane->loop;
+	q->signal.fn = on_signal;
+	q->signal.opaque = q;
+	q->waiting_end = &q->waiting;
+	q->wait.fn = blk_on_time;
+	q->wait.opaque = q;
+	q->retry.fn = blk_queue_retry;
+	q->retry.opaque = q;
+	q->on_fault.fn = blk_on_fault;
+	q->on_fault.opaque = q;
 }
 
-static int blk_queues_make(struct virtio_blk *blk, struct error *err)
+void blk_queue_destroy(struct blk_queue *q)
 {
-	struct virtio_dev *vdev = &blk->vpci.vdev;
-	struct blk_queue *q;
-	unsigned int i;
-
-	blk->queues = calloc(vdev->nr_queues, sizeof(*blk->queues));
-	if (!blk->queues)
-		return error_sys(err, ENOMEM, "cannot make %s", vdev->dev->id);
-	for (i = 0; i < vdev->nr_queues; i++) {
-		q = &blk->queues[i];
-		q->blk = blk;
-		q->vq = &vdev->queues[i];
-		q->aio = blk->aio;
-		q->signal.fn = on_signal;
-		q->signal.opaque = q;
-	}
-	return 0;
-}
-
-static void blk_queues_free(struct virtio_blk *blk)
-{
-	struct virtio_dev *vdev = &blk->vpci.vdev;
-	struct blk_queue *q;
 	struct blk_req *req;
 
-	for (q = blk->queues; q < blk->queues + vdev->nr_queues; q++) {
-		loop_undefer(q->vq->loop, &q->signal);
-		while ((req = q->free)) {
-			q->free = req->next;
-			free(req);
-		}
-	}
-	free(blk->queues);
-}
-
-static int blk_realize(struct device *dev, const void *config,
-		       struct error *err)
-{
-	struct virtio_blk *blk =
-		container_of(dev, struct virtio_blk, vpci.pci.dev);
-	const struct disk_config *disk = config;
-	const char *serial = disk->serial ? disk->serial : dev->id;
-	const struct block_options options = {
-		.path = disk->path,
-		.readonly = disk->readonly,
-	};
-	int rc;
-
-	rc = block_open(&blk->block, &options, err);
-	if (rc)
-		return rc;
-	rc = aio_open(&blk->aio, dev->vm->loop, blk->block->aio, err);
-	if (rc)
-		goto err_block;
-	blk->disk = disk;
-	memcpy(blk->serial, serial, strnlen(serial, sizeof(blk->serial)));
-	blk_config_init(blk);
-	rc = virtio_pci_init(&blk->vpci, &blk_virtio_class, err);
-	if (rc)
-		goto err_aio;
-	rc = blk_queues_make(blk, err);
-	if (rc)
-		goto err_virtio;
-	return 0;
-
-err_virtio:
-	virtio_pci_destroy(&blk->vpci);
-err_aio:
-	aio_close(blk->aio);
-err_block:
-	block_close(blk->block);
-	return rc;
-}
-
-static void blk_unrealize(struct device *dev)
-{
-	struct virtio_blk *blk =
-		container_of(dev, struct virtio_blk, vpci.pci.dev);
-
-	blk_queues_free(blk);
-	virtio_pci_destroy(&blk->vpci);
-	aio_close(blk->aio);
-	block_close(blk->block);
-}
-
-static uint64_t get(const uint64_t *counter)
-{
-	return __atomic_load_n(counter, __ATOMIC_RELAXED);
-}
-
-void virtio_blk_status(const struct device *dev, struct blk_status *status)
-{
-	const struct virtio_blk *blk =
-		container_of(dev, struct virtio_blk, vpci.pci.dev);
-	const struct blk_queue *q;
-	unsigned int i;
-
-	*status = (struct blk_status){
-		.block = blk->block,
-		.config = blk->disk,
-	};
-	for (q = blk->queues; q < blk->queues + blk->vpci.vdev.nr_queues; q++) {
-		for (i = 0; i < BLOCK_NR_OPS; i++) {
-			status->counts[i].ops += get(&q->counts[i].ops);
-			status->counts[i].bytes += get(&q->counts[i].bytes);
-			status->counts[i].ns += get(&q->counts[i].ns);
-			status->counts[i].failed += get(&q->counts[i].failed);
-			status->counts[i].invalid += get(&q->counts[i].invalid);
-		}
-		if (get(&q->highest) > status->highest)
-			status->highest = get(&q->highest);
+	loop_undefer(q->lane->loop, &q->signal);
+	loop_unpost(q->lane->loop, &q->retry);
+	loop_unpost(q->blk->vpci.vdev.loop, &q->on_fault);
+	blk_drop_held(q);
+	while ((req = q->free)) {
+		q->free = req->next;
+		free(req);
 	}
 }
-
-const struct dev_class virtio_blk_class = {
-	.name = "disk",
-	.size = sizeof(struct virtio_blk),
-	.realize = blk_realize,
-	.reset = virtio_pci_reset,
-	.start = virtio_pci_start,
-	.stop = virtio_pci_stop,
-	.unrealize = blk_unrealize,
-};

@@ -146,12 +146,21 @@ static void vcon_reset(struct virtio_dev *vdev)
 	vcon->have_tx = false;
 }
 
+static void vcon_reset_queue(struct virtio_dev *vdev, unsigned int index)
+{
+	struct virtio_console *vcon = to_vcon(vdev);
+
+	*(index == VCON_RX ? &vcon->have_rx : &vcon->have_tx) = false;
+}
+
 static const struct virtio_class vcon_virtio_class = {
 	.id = VIRTIO_ID_CONSOLE,
 	.nr_queues = VCON_QUEUES,
 	.queue_size = VCON_QUEUE_SIZE,
 	.pci_class = 0x078000, /* communication controller, other */
+	.in_order = true,
 	.serve = vcon_serve,
+	.reset_queue = vcon_reset_queue,
 	.reset = vcon_reset,
 };
 

@@ -22,9 +22,11 @@
 
 /*
  * The common configuration with fields that <linux/virtio_pci.h> may not know
- * yet, of features that are not offered: they read as 0 (4.1.4.3).
+ * yet: queue_notify_data, of a feature that is not offered and so 0, and
+ * queue_reset (4.1.4.3).
  */
 #define COMMON_LEN 64
+#define COMMON_Q_RESET 58
 
 static struct virtio_pci *to_vpci(struct virtio_dev *vdev)
 {
@@ -59,6 +61,7 @@ static void show_common(struct virtio_pci *vpci)
 	union {
 		struct virtio_pci_common_cfg c;
 		uint64_t words[COMMON_LEN / 8];
+		uint16_t halves[COMMON_LEN / 2];
 	} image = {
 		.words = { 0 },
 	};
@@ -77,8 +80,11 @@ static void show_common(struct virtio_pci *vpci)
 	c->config_generation = vdev->config_generation;
 	c->queue_select = vpci->queue_select;
 	/* Else zeros: a size of 0 says that there is no such queue. */
-	if (vpci->queue_select < vdev->nr_queues)
+	if (vpci->queue_select < vdev->nr_queues) {
 		show_queue(c, &vdev->queues[vpci->queue_select]);
+		image.halves[COMMON_Q_RESET / 2] =
+			vdev->queues[vpci->queue_select].resetting;
+	}
 
 	for (i = 0; i < COMMON_LEN / 8; i++)
 		fast_shadow64(&vpci->fast, SHADOW_COMMON + 8 * i,
@@ -134,10 +140,14 @@ static void vpci_signal(struct virtio_pci *vpci, uint16_t vector, uint8_t isr)
 	pci_intx_set(&vpci->pci, true);
 }
 
+/* Without the lock if the accelerator sends the message. */
 static void vpci_signal_queue(struct virtio_dev *vdev, struct virtio_queue *vq)
 {
 	struct virtio_pci *vpci = to_vpci(vdev);
+	uint16_t vector = __atomic_load_n(&vq->vector, __ATOMIC_RELAXED);
 
+	if (pci_msix_enabled(&vpci->pci) && pci_msix_signal(&vpci->pci, vector))
+		return;
 	pthread_mutex_lock(&vdev->dev->lock);
 	vpci_signal(vpci, vq->vector, ISR_QUEUE);
 	pthread_mutex_unlock(&vdev->dev->lock);
@@ -164,11 +174,9 @@ static uint8_t isr_read(struct virtio_pci *vpci)
 static void on_doorbell(void *opaque, uint32_t events)
 {
 	struct virtio_queue *vq = opaque;
-	uint64_t count;
 
 	(void)events;
-	if (read(vq->doorbell.fd, &count, sizeof(count)) == sizeof(count))
-		virtio_serve(vq->vdev, vq->index);
+	virtio_serve(vq->vdev, vq->index);
 }
 
 /* [lock] A queue whose doorbell is not an eventfd is rung through the bus. */
@@ -216,7 +224,8 @@ static void vpci_listen(struct virtio_queue *vq)
 		bell->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (bell->fd < 0)
 		return;
-	bell->events = EPOLLIN;
+	/* By edge: each ring is heard, and nobody has to read the count. */
+	bell->events = EPOLLIN | EPOLLET;
 	bell->fn = on_doorbell;
 	bell->opaque = vq;
 	if (loop_fd_add(vq->loop, bell))
@@ -246,6 +255,21 @@ static void vpci_bar_mapped(struct pci_dev *pci, unsigned int nr, bool mapped)
 	pthread_mutex_unlock(&pci->dev.lock);
 }
 
+static void queue_regs_reset(struct virtio_pci *vpci, struct virtio_queue *vq)
+{
+	doorbell_set(vpci, vq, false);
+	vq->doorbell_ready = false;
+	__atomic_store_n(&vq->vector, VIRTIO_NO_VECTOR, __ATOMIC_RELAXED);
+}
+
+static void vpci_reset_queue(struct virtio_queue *vq)
+{
+	struct virtio_pci *vpci = to_vpci(vq->vdev);
+
+	queue_regs_reset(vpci, vq);
+	show_common(vpci);
+}
+
 static void vpci_reset_regs(struct virtio_dev *vdev)
 {
 	struct virtio_pci *vpci = to_vpci(vdev);
@@ -255,12 +279,8 @@ static void vpci_reset_regs(struct virtio_dev *vdev)
 	vpci->driver_select = 0;
 	vpci->queue_select = 0;
 	vpci->config_vector = VIRTIO_NO_VECTOR;
-	doorbells_set(vpci, false);
-	for (i = 0; i < vdev->nr_queues; i++) {
-		__atomic_store_n(&vdev->queues[i].vector, VIRTIO_NO_VECTOR,
-				 __ATOMIC_RELAXED);
-		vdev->queues[i].doorbell_ready = false;
-	}
+	for (i = 0; i < vdev->nr_queues; i++)
+		queue_regs_reset(vpci, &vdev->queues[i]);
 	isr_read(vpci);
 	vpci_show(vdev);
 }
@@ -270,6 +290,7 @@ static const struct virtio_transport vpci_transport = {
 	.signal_config = vpci_signal_config,
 	.show = vpci_show,
 	.reset = vpci_reset_regs,
+	.reset_queue = vpci_reset_queue,
 	.listen = vpci_listen,
 	.unlisten = vpci_unlisten,
 };
@@ -308,6 +329,11 @@ static void queue_write(struct virtio_pci *vpci, uint64_t off,
 					 __ATOMIC_RELAXED);
 		return;
 	}
+	if (off == COMMON_Q_RESET) {
+		if ((uint16_t)val == 1)
+			virtio_queue_reset(vdev, vpci->queue_select);
+		return;
+	}
 	vq = virtio_queue_setup(vdev, vpci->queue_select);
 	if (!vq)
 		return;
@@ -317,7 +343,8 @@ static void queue_write(struct virtio_pci *vpci, uint64_t off,
 			vq->at.num = (uint16_t)val;
 		break;
 	case VIRTIO_PCI_COMMON_Q_ENABLE:
-		vq->enabled = (uint16_t)val == 1;
+		if ((uint16_t)val == 1)
+			virtio_queue_enable(vq);
 		break;
 	case VIRTIO_PCI_COMMON_Q_DESCLO:
 	case VIRTIO_PCI_COMMON_Q_DESCHI:

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Split virtqueues (virtio 1.2, 2.7) with indirect descriptors and
- * notification by event index.  Only ring.c knows how a ring lies in memory;
- * a device sees chains of buffers that have been checked.
+ * Virtqueues, split and packed (virtio 1.2, 2.7 and 2.8), with indirect
+ * descriptors and notification by event index.  Only ring_split.c and
+ * ring_packed.c know how a ring lies in memory; a device sees chains of buffers
+ * that have been checked.
  *
  * Rings are hostile: every descriptor is copied once, every index, length and
  * address is bounded, and the first fault ends the ring (a negative result)
@@ -21,17 +22,21 @@
 struct mem;
 struct vring_avail;
 struct vring_desc;
+struct vring_packed_desc;
+struct vring_packed_desc_event;
 struct vring_used;
 
 #define RING_MAX_NUM 1024
 /* Buffers of one chain: a request of 128 and a little more. */
 #define RING_MAX_IOV 130
 
+/* In a packed ring, avail is the driver's event suppression, used the device's. */
 struct ring_layout {
 	uint16_t num;
 	uint64_t desc;
 	uint64_t avail;
 	uint64_t used;
+	bool packed;	/* VIRTIO_F_RING_PACKED was negotiated */
 	bool indirect;	/* VIRTIO_F_INDIRECT_DESC was negotiated */
 	bool event_idx; /* VIRTIO_F_EVENT_IDX was negotiated */
 };
@@ -39,15 +44,29 @@ struct ring_layout {
 struct ring {
 	const struct mem *mem;
 	struct ring_layout at;
-	const struct vring_desc *desc;
-	const struct vring_avail *avail;
-	struct vring_used *used;
+	union {
+		struct {
+			const struct vring_desc *desc;
+			const struct vring_avail *avail;
+			struct vring_used *used;
+		};
+		struct {
+			struct vring_packed_desc *packed;
+			const struct vring_packed_desc_event *driver;
+			struct vring_packed_desc_event *device;
+		};
+	};
 	const char *fault; /* what was wrong, once something was */
+	/* Split: they count on; packed: descriptors, less than at.num. */
 	uint16_t next_avail;
 	uint16_t next_used;
-	uint16_t signalled; /* next_used at the last ring_should_signal */
-	bool no_notify;	    /* VRING_USED_F_NO_NOTIFY is set */
-	bool polled; /* the owner looks: ring_pop asks for no notification */
+	uint16_t in_flight; /* chains popped and not pushed yet */
+	uint16_t signalled; /* split: next_used at the last ring_should_signal */
+	uint16_t pushed;    /* packed: descriptors since then, or many */
+	bool avail_wrap;    /* packed: what the driver's flags are */
+	bool used_wrap;
+	bool no_notify; /* the driver was told not to notify */
+	bool polled;	/* the owner looks: ring_pop asks for no notification */
 };
 
 /*
@@ -55,7 +74,8 @@ struct ring {
  * the device may fill.  The memory may change at any time under its reader.
  */
 struct ring_chain {
-	uint16_t head;
+	uint16_t head;	  /* by which the driver knows it */
+	uint16_t nr_desc; /* packed: descriptors that it takes in the ring */
 	uint16_t nr_read;
 	uint16_t nr_write;
 	uint32_t read_len;

@@ -128,12 +128,20 @@ static void rng_reset(struct virtio_dev *vdev)
 	rng_watch(rng);
 }
 
+static void rng_reset_queue(struct virtio_dev *vdev, unsigned int index)
+{
+	(void)index;
+	rng_reset(vdev);
+}
+
 static const struct virtio_class rng_virtio_class = {
 	.id = VIRTIO_ID_RNG,
 	.nr_queues = 1,
 	.queue_size = RNG_QUEUE_SIZE,
 	.pci_class = 0x00ff00, /* none that PCI has a number for */
+	.in_order = true,
 	.serve = rng_serve,
+	.reset_queue = rng_reset_queue,
 	.reset = rng_reset,
 };
 

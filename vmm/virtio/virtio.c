@@ -6,7 +6,15 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 
+#include "../config.h"
 #include "../vm.h"
+
+#ifndef VIRTIO_F_IN_ORDER
+#define VIRTIO_F_IN_ORDER 35
+#endif
+#ifndef VIRTIO_F_RING_RESET
+#define VIRTIO_F_RING_RESET 40
+#endif
 
 #define BIT64(n) (1ULL << (n))
 
@@ -35,18 +43,24 @@ bool virtio_has(const struct virtio_dev *vdev, unsigned int feature)
 	return vdev->driver_features & BIT64(feature);
 }
 
+/* [lock] */
+static void queue_clear(struct virtio_queue *vq)
+{
+	vq->enabled = false;
+	vq->at = (struct ring_layout){ .num = vq->vdev->queue_size };
+	__atomic_store_n(&vq->kicked, false, __ATOMIC_RELAXED);
+	__atomic_store_n(&vq->resetting, false, __ATOMIC_RELAXED);
+}
+
 /* [lock] All registers to their values after reset (2.4, 4.1.4.3). */
 static void virtio_clear(struct virtio_dev *vdev)
 {
-	struct virtio_queue *vq;
+	unsigned int i;
 
 	vdev->driver_features = 0;
 	vdev->status = 0;
-	for (vq = vdev->queues; vq < vdev->queues + vdev->nr_queues; vq++) {
-		vq->enabled = false;
-		__atomic_store_n(&vq->kicked, false, __ATOMIC_RELAXED);
-		vq->at = (struct ring_layout){ .num = vdev->queue_size };
-	}
+	for (i = 0; i < vdev->nr_queues; i++)
+		queue_clear(&vdev->queues[i]);
 	vdev->transport->reset(vdev);
 	virtio_set_phase(vdev, VIRTIO_SETUP);
 }
@@ -93,14 +107,28 @@ static void queue_down(struct virtio_queue *vq)
 	vq->up = false;
 }
 
+/* Its device's reset, which waits for this, may have begun or begin now. */
 static void queue_let_go(struct virtio_queue *vq)
 {
 	struct virtio_dev *vdev = vq->vdev;
 
-	queue_down(vq);
 	__atomic_store_n(&vq->busy, false, __ATOMIC_RELEASE);
 	if (!__atomic_sub_fetch(&vdev->busy, 1, __ATOMIC_ACQ_REL))
 		loop_post(vdev->loop, &vdev->call);
+}
+
+static void queue_reset(struct virtio_queue *vq)
+{
+	struct virtio_dev *vdev = vq->vdev;
+
+	queue_down(vq);
+	if (vdev->class->reset_queue)
+		vdev->class->reset_queue(vdev, vq->index);
+	pthread_mutex_lock(&vdev->dev->lock);
+	queue_clear(vq);
+	vdev->transport->reset_queue(vq);
+	queue_let_go(vq);
+	pthread_mutex_unlock(&vdev->dev->lock);
 }
 
 /* What the registers, or a device, have asked for. */
@@ -113,7 +141,12 @@ static void queue_on_call(void *opaque)
 	    !virtio_started(vdev))
 		return;
 	if (virtio_phase(vdev) == VIRTIO_RESETTING) {
+		queue_down(vq);
 		queue_let_go(vq);
+		return;
+	}
+	if (__atomic_load_n(&vq->resetting, __ATOMIC_ACQUIRE)) {
+		queue_reset(vq);
 		return;
 	}
 	queue_up(vq);
@@ -139,9 +172,10 @@ void virtio_serve_later(struct virtio_dev *vdev, unsigned int index)
 
 void virtio_serve(struct virtio_dev *vdev, unsigned int index)
 {
-	/* What comes while the device is stopped waits for its start. */
-	if (!virtio_started(vdev) ||
-	    (virtio_is_live(vdev) && vdev->class->serve(vdev, index)))
+	bool more = virtio_is_live(vdev) && vdev->class->serve(vdev, index);
+
+	/* What comes while the device is stopped, or stops, waits. */
+	if (more || !virtio_started(vdev))
 		virtio_serve_later(vdev, index);
 }
 
@@ -166,9 +200,13 @@ int virtio_init(struct virtio_dev *vdev, const struct virtio_class *class,
 	vdev->loop = dev->vm->loop;
 	vdev->call.fn = virtio_on_call;
 	vdev->call.opaque = vdev;
-	vdev->features |= BIT64(VIRTIO_F_VERSION_1) |
-			  BIT64(VIRTIO_RING_F_INDIRECT_DESC) |
-			  BIT64(VIRTIO_RING_F_EVENT_IDX);
+	vdev->features |=
+		BIT64(VIRTIO_F_VERSION_1) | BIT64(VIRTIO_RING_F_INDIRECT_DESC) |
+		BIT64(VIRTIO_RING_F_EVENT_IDX) | BIT64(VIRTIO_F_RING_RESET);
+	if (dev->vm->cfg->virtio.packed)
+		vdev->features |= BIT64(VIRTIO_F_RING_PACKED);
+	if (class->in_order)
+		vdev->features |= BIT64(VIRTIO_F_IN_ORDER);
 	for (i = 0; i < vdev->nr_queues; i++) {
 		vq = &vdev->queues[i];
 		vq->vdev = vdev;
@@ -198,8 +236,9 @@ void virtio_reset(struct virtio_dev *vdev)
 
 	/* It is stopped: no loop uses a queue or is about to. */
 	for (i = 0; i < vdev->nr_queues; i++)
-		vdev->queues[i].busy = false;
-	vdev->busy = 0;
+		__atomic_store_n(&vdev->queues[i].busy, false,
+				 __ATOMIC_RELAXED);
+	__atomic_store_n(&vdev->busy, 0, __ATOMIC_RELAXED);
 	virtio_give_back(vdev);
 }
 
@@ -255,33 +294,41 @@ static void virtio_set_broken(struct virtio_dev *vdev, const char *why)
 	vdev->transport->signal_config(vdev);
 }
 
+/* [lock] False if that is no ring. */
+static bool queue_start(struct virtio_queue *vq)
+{
+	struct virtio_dev *vdev = vq->vdev;
+
+	vq->at.packed = virtio_has(vdev, VIRTIO_F_RING_PACKED);
+	vq->at.indirect = virtio_has(vdev, VIRTIO_RING_F_INDIRECT_DESC);
+	vq->at.event_idx = virtio_has(vdev, VIRTIO_RING_F_EVENT_IDX);
+	if (!ring_start(&vq->ring, &vdev->dev->vm->mem, &vq->at))
+		return true;
+	virtio_set_broken(vdev, vq->ring.fault);
+	return false;
+}
+
+/* [lock] Its loop takes the queue. */
+static void queue_hand_over(struct virtio_queue *vq)
+{
+	__atomic_add_fetch(&vq->vdev->busy, 1, __ATOMIC_ACQ_REL);
+	__atomic_store_n(&vq->busy, true, __ATOMIC_RELEASE);
+	/* Chains may have been added before. */
+	virtio_serve_later(vq->vdev, vq->index);
+}
+
 /* [lock] DRIVER_OK: the loops take the rings. */
 static void virtio_go_live(struct virtio_dev *vdev)
 {
-	struct virtio_queue *vq;
-	unsigned int i, busy = 0;
+	unsigned int i;
 
-	for (i = 0; i < vdev->nr_queues; i++) {
-		vq = &vdev->queues[i];
-		if (!vq->enabled)
-			continue;
-		vq->at.indirect = virtio_has(vdev, VIRTIO_RING_F_INDIRECT_DESC);
-		vq->at.event_idx = virtio_has(vdev, VIRTIO_RING_F_EVENT_IDX);
-		if (ring_start(&vq->ring, &vdev->dev->vm->mem, &vq->at)) {
-			virtio_set_broken(vdev, vq->ring.fault);
+	for (i = 0; i < vdev->nr_queues; i++)
+		if (vdev->queues[i].enabled && !queue_start(&vdev->queues[i]))
 			return;
-		}
-		busy++;
-	}
-	__atomic_store_n(&vdev->busy, busy, __ATOMIC_RELEASE);
 	virtio_set_phase(vdev, VIRTIO_LIVE);
-	for (i = 0; i < vdev->nr_queues; i++) {
-		if (!vdev->queues[i].enabled)
-			continue;
-		__atomic_store_n(&vdev->queues[i].busy, true, __ATOMIC_RELEASE);
-		/* Chains may have been added before. */
-		virtio_serve_later(vdev, i);
-	}
+	for (i = 0; i < vdev->nr_queues; i++)
+		if (vdev->queues[i].enabled)
+			queue_hand_over(&vdev->queues[i]);
 }
 
 /* [lock] */
@@ -334,10 +381,37 @@ void virtio_kick(struct virtio_dev *vdev, unsigned int index)
 struct virtio_queue *virtio_queue_setup(struct virtio_dev *vdev,
 					unsigned int index)
 {
-	if (vdev->phase != VIRTIO_SETUP || index >= vdev->nr_queues ||
-	    vdev->queues[index].enabled)
+	bool open = vdev->phase == VIRTIO_SETUP ||
+		    (vdev->phase == VIRTIO_LIVE &&
+		     virtio_has(vdev, VIRTIO_F_RING_RESET));
+
+	if (!open || index >= vdev->nr_queues || vdev->queues[index].enabled)
 		return NULL;
 	return &vdev->queues[index];
+}
+
+void virtio_queue_enable(struct virtio_queue *vq)
+{
+	vq->enabled = true;
+	if (vq->vdev->phase == VIRTIO_LIVE && queue_start(vq))
+		queue_hand_over(vq);
+}
+
+void virtio_queue_reset(struct virtio_dev *vdev, unsigned int index)
+{
+	struct virtio_queue *vq;
+
+	if (!virtio_has(vdev, VIRTIO_F_RING_RESET) ||
+	    index >= vdev->nr_queues || !vdev->queues[index].enabled)
+		return;
+	vq = &vdev->queues[index];
+	if (vdev->phase == VIRTIO_SETUP) {
+		queue_clear(vq);
+		vdev->transport->reset_queue(vq);
+	} else if (vdev->phase == VIRTIO_LIVE) {
+		__atomic_store_n(&vq->resetting, true, __ATOMIC_RELEASE);
+		loop_post(vq->loop, &vq->call);
+	}
 }
 
 void virtio_break(struct virtio_queue *vq, const char *why)

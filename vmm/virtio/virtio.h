@@ -17,7 +17,14 @@
  * touches the ring, and the registers of queues are frozen.  A reset waits for
  * each of these loops to let go of its queues (quiesce), then the device's loop
  * gives them back; the driver reads its old status until then.  BROKEN is what
- * the driver sees as NEEDS_RESET.
+ * the driver sees as NEEDS_RESET.  While LIVE, one queue can be reset by itself
+ * (2.6.1): its loop gives it back, and the driver may enable it again.
+ *
+ * Of the ring's features, IN_ORDER is offered by classes whose requests end in
+ * the order in which they began, and RING_PACKED where the configuration says
+ * so.  NOTIFICATION_DATA is not, as a doorbell is an eventfd that has no data;
+ * nor are ACCESS_PLATFORM and ORDER_PLATFORM, as devices here see memory just as
+ * processors do.
  *
  * The device's loop is the main thread's.  Other loops run, in threads of their
  * own, from before the device's first start until after its last stop.
@@ -61,8 +68,9 @@ struct virtio_queue {
 	uint16_t index;
 	uint16_t vector; /* written under the lock, read without */
 	bool enabled;
-	bool kicked; /* waits to be served; atomic */
-	bool busy;   /* from DRIVER_OK until its loop let go of it; atomic */
+	bool kicked;	/* waits to be served; atomic */
+	bool busy;	/* from DRIVER_OK until its loop let go of it; atomic */
+	bool resetting; /* by itself, while its loop has not let go; atomic */
 	struct ring_layout at; /* as the driver has set it up */
 
 	/* [queue], but in SETUP */
@@ -80,6 +88,7 @@ struct virtio_class {
 	uint16_t nr_queues;
 	uint16_t queue_size;
 	uint32_t pci_class;
+	bool in_order; /* chains are pushed in the order of popping */
 	/*
 	 * [queue] Serves queue @index; true if it stopped at VIRTIO_BUDGET and
 	 * wants to be called again.
@@ -90,6 +99,11 @@ struct virtio_class {
 	 * which it may go on, and before a reset.  May be NULL.
 	 */
 	void (*quiesce)(struct virtio_dev *vdev, unsigned int index);
+	/*
+	 * [queue] Drops what it holds of the queue's ring, which is reset by
+	 * itself, after quiesce.  May be NULL.
+	 */
+	void (*reset_queue)(struct virtio_dev *vdev, unsigned int index);
 	/*
 	 * [loop] Drops what it holds of the rings, of which none is in use any
 	 * more.  May be NULL.
@@ -105,10 +119,11 @@ struct virtio_transport {
 	/* [lock] Status or configuration changed, not by the driver. */
 	void (*show)(struct virtio_dev *vdev);
 	/*
-	 * [lock] The device was reset: so are the transport's registers, and
-	 * no doorbell rings.
+	 * [lock] The device was reset, or a queue: so are the transport's
+	 * registers, and no doorbell rings.
 	 */
 	void (*reset)(struct virtio_dev *vdev);
+	void (*reset_queue)(struct virtio_queue *vq);
 	/* [queue] From now on its loop hears the doorbell; no longer. */
 	void (*listen)(struct virtio_queue *vq);
 	void (*unlisten)(struct virtio_queue *vq);
@@ -163,6 +178,8 @@ void virtio_features_write(struct virtio_dev *vdev, uint32_t select,
 			   uint32_t val);
 void virtio_status_write(struct virtio_dev *vdev, uint8_t status);
 void virtio_kick(struct virtio_dev *vdev, unsigned int index);
+void virtio_queue_enable(struct virtio_queue *vq);
+void virtio_queue_reset(struct virtio_dev *vdev, unsigned int index);
 /* The queue if its registers may be written now, or NULL. */
 struct virtio_queue *virtio_queue_setup(struct virtio_dev *vdev,
 					unsigned int index);

@@ -10,6 +10,7 @@
 #include "../device.h"
 
 struct chardev;
+struct throttle;
 
 /* config: struct disk_config */
 extern const struct dev_class virtio_blk_class;
@@ -32,7 +33,13 @@ struct blk_status {
 	const struct disk_config *config;
 	struct blk_count counts[BLOCK_NR_OPS];
 	uint64_t highest; /* byte written, and one more */
+	int failed;	  /* an errno, if something did since the last start */
 };
+
+/* Its limits. */
+struct throttle *virtio_blk_throttle(struct device *dev);
+/* The main thread; as block_resize.  The guest is told. */
+int virtio_blk_resize(struct device *dev, uint64_t size, struct error *err);
 
 void virtio_blk_status(const struct device *dev, struct blk_status *status);
 const struct chardev *virtio_console_chardev(const struct device *dev);

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# Disks under load: sourced by tests/vm/run, whose part disks this is.  Guests
+# run build/tests/vm/diskio, see there.
+
+diskio=build/tests/vm/diskio
+
+# The initramfs with diskio, and with what makes and checks file systems.
+make_disk_initrd() {
+	local dir=$tmp/disk-initrd file lib
+	disk_initrd=$tmp/disk-initrd.gz
+	mkdir -p "$dir/lib64" "$dir/sbin"
+	cp $diskio "$dir/" || return
+	for file in /sbin/mke2fs /sbin/e2fsck /sbin/resize2fs; do
+		cp "$file" "$dir/sbin/" || return
+		while read -r lib; do
+			cp -n --parents -L "$lib" "$dir/"
+		done < <(ldd "$file" | grep -o '/[^ ]*')
+	done
+	tar -cf "$dir/files.tar" vmm
+	tar -tf "$dir/files.tar" | grep '\.c$' | xargs sha256sum >"$dir/sums"
+	(cd "$dir" && find . | cpio -o -H newc --quiet -R 0:0) | gzip -1 |
+		cat $initrd - >"$disk_initrd"
+}
+
+# start_disk NAME DISK COMMAND [ARG...]: a guest with it as vda
+start_disk() {
+	local name=$1 disk=$2 command=$3
+	shift 3
+	initrd=$disk_initrd with_run "$command" --disk "$disk" "$@"
+	start "$name" "${run_args[@]}"
+}
+
+# One kind of engine and ring: contents come back as they were written.
+verified() {
+	local disk=$1
+	shift
+	[ -e /dev/ram0 ] || modprobe brd rd_nr=1 rd_size=65536 ||
+		{ why="no brd"; return 4; }
+	start_disk verify "/dev/ram0,$disk" "/diskio /dev/vda verify 10" "$@"
+	from verify
+	ended verify 0 || return
+	want out 'diskio: all is well' && want out 'vireo-guest: exit 0'
+	rm -rf "$tmp/verify"
+}
+
+# A file system is made, filled, and found as it was; the host agrees.
+untarred() {
+	truncate -s 64M "$tmp/untar.img"
+	start_disk untar "$tmp/untar.img" "$(tr '\n' ';' <<-'END'
+		modprobe ext4; mkdir /d
+		/sbin/mke2fs -q -t ext4 /dev/vda
+		mount -t ext4 /dev/vda /d
+		tar -xf /files.tar -C /d
+		umount /d
+		echo 3 >/proc/sys/vm/drop_caches
+		mount -t ext4 /dev/vda /d
+		cd /d && sha256sum -c /sums >/dev/null && echo files are well
+		fstrim /d 2>/dev/null
+		cd / && umount /d && /sbin/e2fsck -fn /dev/vda
+	END
+	)" "$@"
+	from untar
+	ended untar 0 || return
+	want out '^files are well' && want out 'vireo-guest: exit 0' || return
+	/sbin/e2fsck -fn "$tmp/untar.img" >"$t/e2fsck" 2>&1 ||
+		fail "its file system is not clean" || return
+	rm -rf "$tmp/untar" "$tmp/untar.img"
+}
+
+# What the guest was told is on the disk is there after a SIGKILL.
+survives_kill() {
+	local i n
+	for i in 20 90 300; do
+		truncate -s 32M "$tmp/durable.img"
+		start_disk durable "$tmp/durable.img" "/diskio /dev/vda durable"
+		from durable
+		reaches durable out "^durable ($i|[0-9]*[0-9]{3,})" || return
+		kill -9 "${pids[durable]}"
+		ended durable 137 || return
+		n=$(tr -d '\r' <"$tmp/durable/out" |
+			sed -n 's/^durable \([0-9]*\)$/\1/p' | tail -n 1)
+		$diskio "$tmp/durable.img" check "$n" >"$t/check" 2>&1 ||
+			fail "$(cat "$t/check")" || return
+		rm -rf "$tmp/durable" "$tmp/durable.img"
+	done
+}
+
+# small_disk: 64 MiB of disk where there is room for 16
+small_disk() {
+	mkdir -p "$tmp/small"
+	mount -t tmpfs -o size=16M none "$tmp/small" ||
+		{ why="no tmpfs"; return 4; }
+	truncate -s 64M "$tmp/small/disk.img"
+}
+
+# The host's disk is full: to the guest that is an error like any other.
+full_reported() {
+	small_disk || return
+	start_disk full "$tmp/small/disk.img" \
+		"/diskio /dev/vda fill; /diskio /dev/vda fill"
+	from full
+	ended full 0
+	status=$?
+	umount "$tmp/small"
+	[ $status = 0 ] || return 1
+	want out 'diskio: filled [34][0-9]{3} of 16384: Input/output error'
+}
+
+# Or it waits until there is room.
+full_stops() {
+	small_disk || return
+	start_disk wait "$tmp/small/disk.img,on-error=stop" \
+		"/diskio /dev/vda fill; /diskio /dev/vda verify 1"
+	from wait
+	wait_for $boot_limit is_stopped_by_error
+	status=$?
+	mount -o remount,size=80M "$tmp/small"
+	[ $status = 0 ] && ask wait cont && ended wait 0
+	status=$?
+	umount -l "$tmp/small"
+	[ $status = 0 ] || return 1
+	want out 'diskio: filled 16384 of 16384: all' &&
+		want out 'vireo-guest: exit 0'
+}
+
+is_stopped_by_error() {
+	: >"$t/answers"
+	ask wait query-status && grep -q '"io-error"' "$t/answers"
+}
+
+# A disk that grows under a mounted file system, which then grows, too
+resized() {
+	truncate -s 16M "$tmp/grow.img"
+	start_disk grow "$tmp/grow.img" "$(tr '\n' ';' <<-'END'
+		modprobe ext4; mkdir /d
+		/sbin/mke2fs -q -t ext4 /dev/vda
+		mount -t ext4 /dev/vda /d; echo is mounted
+		until [ $(cat /sys/block/vda/size) = 131072 ]; do sleep 0.2; done
+		/sbin/resize2fs /dev/vda
+		dd if=/dev/zero of=/d/file bs=1M count=40 conv=fsync && echo has room
+		umount /d && /sbin/e2fsck -fn /dev/vda
+	END
+	)"
+	from grow
+	reaches grow out '^is mounted' || return
+	ask grow block_resize '{"device": "disk0", "size": 67108864}' ||
+		fail "block_resize fails" || return
+	ended grow 0 || return
+	want out '^has room' && want out 'vireo-guest: exit 0' || return
+	/sbin/e2fsck -fn "$tmp/grow.img" >"$t/e2fsck" 2>&1 ||
+		fail "its file system is not clean" || return
+	rm -rf "$tmp/grow" "$tmp/grow.img"
+}
+
+disk_tests() {
+	if [ ! -x $diskio ] || ! make_disk_initrd; then
+		skip "disks" "no $diskio (make vm-guest), or no e2fsprogs"
+		return
+	fi
+	run_test "disk: libaio" verified aio=libaio
+	run_test "disk: io_uring" verified aio=io_uring
+	run_test "disk: threads" verified aio=threads,cache=none
+	run_test "disk: writethrough" verified cache=writethrough
+	run_test "disk: the main thread" verified iothreads=0
+	run_test "disk: packed ring" verified aio=libaio --virtio packed
+	run_test "disk: four queues, two threads, polling" \
+		verified queues=4,iothreads=2,poll=50 --cpus 4
+	run_test "disk: limits" verified iops=300,bps=8M
+	run_test "disk: mkfs, untar, fsck" untarred
+	run_test "disk: mkfs, untar, fsck; packed ring" untarred --virtio packed
+	run_test "disk: SIGKILL in the middle of writing" survives_kill
+	run_test "disk: the host's is full" full_reported
+	run_test "disk: the host's is full, on-error=stop" full_stops
+	run_test "disk: resized under a mounted file system" resized
+}

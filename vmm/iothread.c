@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "iothread.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "log.h"
+#include "loop.h"
+#include "vm.h"
+
+#define IOTHREAD_STACK (256U << 10)
+
+static void *iothread_main(void *opaque)
+{
+	struct iothread *iothread = opaque;
+	int rc = loop_run(iothread->loop);
+
+	if (rc)
+		log_error(iothread->name, "the event loop failed: %s",
+			  strerror(-rc));
+	return NULL;
+}
+
+struct hello {
+	struct iothread *iothread;
+	sem_t runs;
+};
+
+static void on_hello(void *opaque)
+{
+	struct hello *hello = opaque;
+
+	hello->iothread->tid = gettid();
+	sem_post(&hello->runs);
+}
+
+/* Signals are the main thread's. */
+static int thread_make(struct iothread *iothread,
+		       const struct iothread_options *opt, struct error *err)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+	int rc;
+
+	sigfillset(&all);
+	sigdelset(&all, SIGSEGV);
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGFPE);
+	sigdelset(&all, SIGILL);
+	sigdelset(&all, SIGABRT);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, IOTHREAD_STACK);
+	if (opt->cpus)
+		pthread_attr_setaffinity_np(&attr, sizeof(*opt->cpus),
+					    opt->cpus);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = pthread_create(&iothread->thread, &attr, iothread_main, iothread);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	if (rc)
+		return error_sys(err, rc, "cannot start the thread %s%s",
+				 iothread->name,
+				 rc == EINVAL && opt->cpus ?
+					 " on the processors asked for" :
+					 "");
+	pthread_setname_np(iothread->thread, iothread->name);
+	return 0;
+}
+
+int iothread_new(struct iothread **out, struct vm *vm, const char *name,
+		 const struct iothread_options *opt, struct error *err)
+{
+	struct iothread *iothread, **end;
+	struct hello hello;
+	struct loop_call call = { .fn = on_hello, .opaque = &hello };
+	int rc;
+
+	iothread = calloc(1, sizeof(*iothread));
+	if (!iothread)
+		return error_sys(err, ENOMEM, "cannot make an I/O thread");
+	iothread->vm = vm;
+	iothread->poll_max_ns = opt->poll_max_ns;
+	snprintf(iothread->name, sizeof(iothread->name), "%s", name);
+	rc = loop_new(&iothread->loop, err);
+	if (rc)
+		goto err_free;
+	loop_poll_max(iothread->loop, opt->poll_max_ns);
+	rc = thread_make(iothread, opt, err);
+	if (rc)
+		goto err_loop;
+
+	/* From now on others may rely on its thread running it. */
+	hello.iothread = iothread;
+	sem_init(&hello.runs, 0, 0);
+	loop_post(iothread->loop, &call);
+	while (sem_wait(&hello.runs))
+		;
+	sem_destroy(&hello.runs);
+
+	for (end = &vm->iothreads; *end; end = &(*end)->next)
+		;
+	*end = iothread;
+	*out = iothread;
+	return 0;
+
+err_loop:
+	loop_free(iothread->loop);
+err_free:
+	free(iothread);
+	return rc;
+}
+
+void iothread_end(struct iothread *iothread)
+{
+	struct iothread **p;
+
+	loop_stop(iothread->loop);
+	pthread_join(iothread->thread, NULL);
+	for (p = &iothread->vm->iothreads; *p; p = &(*p)->next)
+		if (*p == iothread) {
+			*p = iothread->next;
+			break;
+		}
+}
+
+void iothread_free(struct iothread *iothread)
+{
+	loop_free(iothread->loop);
+	free(iothread);
+}
+
+/* A number of a processor at *@p, or -1. */
+static long cpu_number(const char **p)
+{
+	char *end;
+	long n;
+
+	if (!isdigit((unsigned char)**p))
+		return -1;
+	n = strtol(*p, &end, 10);
+	*p = end;
+	return n < CPU_SETSIZE ? n : -1;
+}
+
+int cpu_list_parse(const char *text, cpu_set_t *cpus, struct error *err)
+{
+	const char *p = text;
+	long first, last;
+
+	CPU_ZERO(cpus);
+	for (;;) {
+		first = cpu_number(&p);
+		last = first;
+		if (first >= 0 && *p == '-') {
+			p++;
+			last = cpu_number(&p);
+		}
+		if (first < 0 || last < first || (*p && *p != ':' && *p != ','))
+			return error_set(err, EINVAL,
+					 "%s is no list of processors (such as "
+					 "0-3:8)",
+					 text);
+		while (first <= last)
+			CPU_SET((size_t)first++, cpus);
+		if (!*p++)
+			return 0;
+	}
+}
