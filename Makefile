@@ -227,6 +227,8 @@ install: vmm tools
 	install -D -m 755 $(B)/vireo $(DESTDIR)$(prefix)/bin/vireo
 	install -D -m 755 $(B)/vireo-stat $(DESTDIR)$(prefix)/bin/vireo-stat
 	install -D -m 644 vmm/vireo.1 $(DESTDIR)$(prefix)/share/man/man1/vireo.1
+	install -D -m 644 vmm/vireo-img.1 \
+		$(DESTDIR)$(prefix)/share/man/man1/vireo-img.1
 	install -D -m 644 tools/vireo-stat/vireo-stat.1 \
 		$(DESTDIR)$(prefix)/share/man/man1/vireo-stat.1
 	install -D -m 644 vmm/vm.schema.json \
@@ -246,6 +248,7 @@ install: vmm tools
 uninstall:
 	rm -f $(DESTDIR)$(prefix)/bin/vireo $(DESTDIR)$(prefix)/bin/vireo-stat \
 		$(DESTDIR)$(prefix)/share/man/man1/vireo.1 \
+		$(DESTDIR)$(prefix)/share/man/man1/vireo-img.1 \
 		$(DESTDIR)$(prefix)/share/man/man1/vireo-stat.1 \
 		$(DESTDIR)$(prefix)/share/man/man4/vireo.4 \
 		$(DESTDIR)$(prefix)/share/vireo/vm.schema.json \
