@@ -255,6 +255,8 @@ install: vmm tools
 	install -D -m 644 vmm/vireo.1 $(DESTDIR)$(prefix)/share/man/man1/vireo.1
 	install -D -m 644 vmm/vireo-disk.7 \
 		$(DESTDIR)$(prefix)/share/man/man7/vireo-disk.7
+	install -D -m 644 vmm/vireo-img.1 \
+		$(DESTDIR)$(prefix)/share/man/man1/vireo-img.1
 	install -D -m 644 tools/vireo-stat/vireo-stat.1 \
 		$(DESTDIR)$(prefix)/share/man/man1/vireo-stat.1
 	install -D -m 644 vmm/vm.schema.json \
@@ -274,6 +276,7 @@ install: vmm tools
 uninstall:
 	rm -f $(DESTDIR)$(prefix)/bin/vireo $(DESTDIR)$(prefix)/bin/vireo-stat \
 		$(DESTDIR)$(prefix)/share/man/man1/vireo.1 \
+		$(DESTDIR)$(prefix)/share/man/man1/vireo-img.1 \
 		$(DESTDIR)$(prefix)/share/man/man1/vireo-stat.1 \
 		$(DESTDIR)$(prefix)/share/man/man7/vireo-disk.7 \
 		$(DESTDIR)$(prefix)/share/man/man4/vireo.4 \

@@ -26,7 +26,7 @@ enum on_error {
 
 struct disk_config {
 	char *path;
-	char *format; /* raw, auto; NULL: by the path's end */
+	char *format; /* raw, qcow2, auto; NULL: by the path's end */
 	bool readonly;
 	char *serial; /* up to 20 bytes, shown to the guest */
 	enum block_cache cache;

@@ -32,6 +32,34 @@ _vireo_client()
 	[[ -z $words ]] || mapfile -t COMPREPLY < <(compgen -W "$words" -- "$2")
 }
 
+# _vireo_img CUR PREV
+_vireo_img()
+{
+	local words=
+	if ((COMP_CWORD == 2)); then
+		words=$("${COMP_WORDS[0]}" img --help 2>/dev/null |
+			sed -n 's/^Usage: vireo img \([a-z|]*\).*/\1/p' | tr '|' ' ')
+	else
+		case $2 in
+		--format | --to | --backing-format) words="raw qcow2" ;;
+		--compat) words="0.10 1.1" ;;
+		--compression) words="zlib zstd" ;;
+		--repair) words="leaks all" ;;
+		*)
+			[[ $1 != -* ]] || words=$("${COMP_WORDS[0]}" img \
+				"${COMP_WORDS[2]}" --help 2>/dev/null |
+				grep -o -e '--[a-z-]*')
+			;;
+		esac
+	fi
+	if [[ -n $words ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$1")
+	elif ((COMP_CWORD > 2)); then
+		mapfile -t COMPREPLY < <(compgen -f -- "$1")
+		compopt -o filenames
+	fi
+}
+
 _vireo()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
@@ -55,6 +83,10 @@ _vireo()
 		return
 		;;
 	config,*) ;;
+	img,*)
+		_vireo_img "$cur" "$prev"
+		return
+		;;
 	*)
 		_vireo_client "${COMP_WORDS[1]}" "$cur"
 		return

@@ -13,13 +13,30 @@
 
 #include "../error.h"
 
+#define CREATE_OPTIONS                                                         \
+	"[--cluster-size SIZE] [--compat 0.10|1.1] [--compression zlib|zstd] " \
+	"[--refcount-bits N] [--lazy-refcounts] [--force]"
+
 static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv, struct error *err);
+	const char *synopsis;
 } subcommands[] = {
-	{ "check", img_check },	  { "convert", img_convert },
-	{ "create", img_create }, { "info", img_info },
-	{ "resize", img_resize }, { "snapshot", img_snapshot },
+	{ "check", img_check,
+	  "[--repair leaks|all] [--force-share] [--json] IMAGE" },
+	{ "convert", img_convert,
+	  "[--format raw|qcow2] [--to raw|qcow2] [--compress] [--progress] "
+	  "[--force-share] " CREATE_OPTIONS " FROM TO" },
+	{ "create", img_create,
+	  "[--format raw|qcow2] [--backing FILE --backing-format raw|qcow2] " CREATE_OPTIONS
+	  " IMAGE [SIZE]" },
+	{ "info", img_info,
+	  "[--format raw|qcow2] [--force-share] [--json] IMAGE" },
+	{ "resize", img_resize,
+	  "[--format raw|qcow2] [--shrink] IMAGE [+|-]SIZE" },
+	{ "snapshot", img_snapshot,
+	  "[--create NAME|--apply NAME|--delete NAME|[--force-share] [--json]] "
+	  "IMAGE" },
 };
 
 #define NR_SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))
@@ -28,9 +45,16 @@ int cli_img(int argc, char **argv, struct error *err)
 {
 	size_t i;
 
-	for (i = 0; argc && i < NR_SUBCOMMANDS; i++)
-		if (!strcmp(argv[0], subcommands[i].name))
-			return subcommands[i].run(argc - 1, argv + 1, err);
+	for (i = 0; argc && i < NR_SUBCOMMANDS; i++) {
+		if (strcmp(argv[0], subcommands[i].name))
+			continue;
+		if (argc > 1 && !strcmp(argv[1], "--help")) {
+			printf("Usage: vireo img %s %s\n\nSee vireo-img(1).\n",
+			       argv[0], subcommands[i].synopsis);
+			return STATUS_OFF;
+		}
+		return subcommands[i].run(argc - 1, argv + 1, err);
+	}
 	error_set(err, EINVAL,
 		  "img wants check, convert, create, info, resize or snapshot");
 	return STATUS_USAGE;
