@@ -118,15 +118,21 @@ def test_names(host):
     env = dict(os.environ, XDG_RUNTIME_DIR=host.directory)
     started = [subprocess.Popen(program, env=env, stdin=subprocess.DEVNULL)
                for _ in range(3)]
+    machines = []
     try:
         found = set()
         for p in started:
-            found.add(wait_for_name(host, p.pid))
+            name, machine = wait_for_name(host, p.pid)
+            found.add(name)
+            machines.append(machine)
         assert found == {"vm", "vm-2", "vm-3"}, found
     finally:
         for p in started:
             p.kill()
             p.wait()
+    # One that had a keeper dies just after it.
+    until(lambda: not any(os.path.exists(f"/proc/{m}") for m in machines),
+          "they live on")
     # What they left is stale, and in nobody's way.
     with host.vireo(name="vm-2") as m:
         assert m.client().command("query-name") == {"name": "vm-2"}
@@ -149,8 +155,10 @@ def wait_for_name(host, pid):
                 client = Client.at(os.path.join(directory, file)).negotiated()
             except OSError:
                 continue
-            if pid in keepers(client.command("x-vireo-query-vm")["pid"]):
-                names.append(client.command("query-name")["name"])
+            machine = client.command("x-vireo-query-vm")["pid"]
+            if pid in keepers(machine):
+                name = client.command("query-name")["name"]
+                names.append((name, machine))
                 return True
         return False
 

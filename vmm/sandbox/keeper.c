@@ -89,7 +89,6 @@ static int keep(const struct config *cfg, pid_t machine, int name_fd,
 	char name[RUNDIR_NAME_MAX] = "";
 	int ended = wait_end(machine, signals);
 
-
 	/* So short that it came whole, before the machine was locked in. */
 	if (read(name_fd, name, sizeof(name) - 1) > 0)
 		remove_sockets(cfg, name);
@@ -120,8 +119,8 @@ static void close_streams(void)
 int keeper_fork(const struct config *cfg, int *tell_fd, int *status,
 		struct error *err)
 {
-	static const int passed[] = { SIGTERM, SIGINT,	SIGHUP, SIGCONT,
-				      SIGTSTP, SIGCHLD };
+	static const int passed[] = { SIGTERM, SIGINT,	SIGHUP,
+				      SIGCONT, SIGTSTP, SIGCHLD };
 	bool terminal;
 	struct termios mode;
 	sigset_t signals, old;

@@ -22,19 +22,26 @@
 #define MADV_COLLAPSE 25 /* Linux 6.1 */
 #endif
 
-#define CALL(call) { .name = #call, .nr = __NR_##call }
-#define CALL_IF(call, number, bits, is)                       \
-	{                                                     \
-		.name = #call, .nr = __NR_##call,             \
-		.arg = number, .mask = bits, .value = is,     \
+#define CALL(call)                               \
+	{                                        \
+		.name = #call, .nr = __NR_##call \
+	}
+#define CALL_IF(call, number, bits, is)                                        \
+	{                                                                      \
+		.name = #call, .nr = __NR_##call, .arg = number, .mask = bits, \
+		.value = is,                                                   \
 	}
 #define ALL_BITS 0xffffffffU
-#define IOCTL(request) \
-	{ .name = "ioctl " #request, .nr = __NR_ioctl, .arg = 1, \
-	  .mask = ALL_BITS, .value = (uint32_t)(request) }
-#define FCNTL(command) \
-	{ .name = "fcntl " #command, .nr = __NR_fcntl, .arg = 1, \
-	  .mask = ALL_BITS, .value = command }
+#define IOCTL(request)                                                 \
+	{                                                              \
+		.name = "ioctl " #request, .nr = __NR_ioctl, .arg = 1, \
+		.mask = ALL_BITS, .value = (uint32_t)(request)         \
+	}
+#define FCNTL(command)                                                 \
+	{                                                              \
+		.name = "fcntl " #command, .nr = __NR_fcntl, .arg = 1, \
+		.mask = ALL_BITS, .value = command                     \
+	}
 
 /*
  * A device's registers, and what they move: interrupts, doorbells, mappings.

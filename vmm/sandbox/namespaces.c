@@ -23,8 +23,8 @@
 #include "../error.h"
 #include "parts.h"
 
-#define OTHERS                                                               \
-	(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |          \
+#define OTHERS                                                      \
+	(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | \
 	 CLONE_NEWCGROUP)
 #define MAX_DIRECTORIES 32
 /* It is there, as we need it ourselves, and soon hidden. */
