@@ -33,7 +33,7 @@ struct runner {
 	unsigned int presses; /* of the power button, by signal */
 	int stopped_by;	      /* the signal that stopped the VM, or 0 */
 	struct detach detach;
-	int keeper_fd; /* with --sandbox strict */
+	int keeper_fd;		/* with --sandbox strict */
 	struct loop_call ready; /* the VM runs; only for --detach */
 	struct error not_ready; /* why nobody could be told */
 };

@@ -20,6 +20,8 @@
 #ifndef VIREO_SANDBOX_H
 #define VIREO_SANDBOX_H
 
+#include <sys/types.h>
+
 struct error;
 
 /* The order of the words in options_table.c */
@@ -30,5 +32,13 @@ enum sandbox_thread { SANDBOX_MAIN, SANDBOX_VCPU, SANDBOX_NR_THREADS };
 int sandbox_enter(enum sandbox sandbox, struct error *err);
 /* The calling thread; -errno. */
 int sandbox_thread(enum sandbox sandbox, enum sandbox_thread kind);
+
+/*
+ * What the world calls a thread, who sees more processes than a strict machine:
+ * a descriptor made before it is locked in, or -1 if there is no difference;
+ * and what it tells the calling thread, before that has its filter.
+ */
+int sandbox_open_ids(enum sandbox sandbox);
+pid_t sandbox_id(int ids);
 
 #endif

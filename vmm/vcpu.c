@@ -51,14 +51,16 @@ static void *vcpu_main(void *opaque)
 	enum vcpu_want want;
 	struct error err;
 	char name[16];
+	pid_t tid;
 	int rc;
 
 	snprintf(name, sizeof(name), "vcpu%u", vcpu->id);
 	pthread_setname_np(pthread_self(), name);
 	ops->vcpu_attach(vcpu->accel);
+	tid = sandbox_id(vm->ids);
 	rc = sandbox_thread(vm->cfg->sandbox, SANDBOX_VCPU);
 	pthread_mutex_lock(&vm->lock);
-	vcpu->tid = gettid();
+	vcpu->tid = tid;
 	vcpu->sandboxed = rc;
 	pthread_mutex_unlock(&vm->lock);
 	for (;;) {

@@ -2,6 +2,7 @@
 #include "vm.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "boot/boot.h"
 #include "config.h"
@@ -273,10 +274,15 @@ static void stop_at_hit(void *opaque)
 /* All is made and open; threads are the last. */
 static int lock_in(struct vm *vm, struct error *err)
 {
-	int rc = sandbox_enter(vm->cfg->sandbox, err);
+	int rc;
 
+	vm->ids = sandbox_open_ids(vm->cfg->sandbox);
+	vm->pid = sandbox_id(vm->ids);
+	rc = sandbox_enter(vm->cfg->sandbox, err);
 	if (!rc)
 		rc = vcpus_start(vm, err);
+	if (vm->ids >= 0)
+		close(vm->ids);
 	if (rc)
 		return rc;
 	rc = sandbox_thread(vm->cfg->sandbox, SANDBOX_MAIN);

@@ -115,6 +115,9 @@ struct vm {
 	struct error crash;	 /* why VM_REQ_CRASH */
 	unsigned int crash_vcpu; /* and whose */
 
+	int ids;   /* for sandbox_id() */
+	pid_t pid; /* as others know this process */
+
 	struct loop_call on_request;
 	struct loop_call on_hit;
 	/* Main thread only. */

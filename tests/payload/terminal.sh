@@ -116,10 +116,14 @@ off_restores() {
 	closes 0 && want screen 'hello from the guest'
 }
 
-# ended_by SIGNAL STATUS: one signal that stops vireo or that it dies of
+# ended_by SIGNAL STATUS: one signal that stops vireo or that it dies of; the
+# machine, which may have a keeper.
 ended_by() {
+	local pid machine
 	on_terminal || return
-	kill "-$1" "$(cat "$t/pid")"
+	pid=$(cat "$t/pid")
+	machine=$(pgrep -P "$pid")
+	kill "-$1" "${machine:-$pid}"
 	closes "$2"
 }
 

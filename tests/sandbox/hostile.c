@@ -108,8 +108,8 @@ static long do_thread(void)
 
 static long do_ptrace(void)
 {
-	return ptrace(PTRACE_SEIZE, had.parent, 0, 0) &&
-			       errno != EPERM ? -1 : 0;
+	return ptrace(PTRACE_SEIZE, had.parent, 0, 0) && errno != EPERM ? -1 :
+									  0;
 }
 
 static long do_read_memory(void)
@@ -122,9 +122,8 @@ static long do_read_memory(void)
 
 static long do_capset(void)
 {
-	struct __user_cap_header_struct header = {
-		_LINUX_CAPABILITY_VERSION_3, 0
-	};
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3,
+						   0 };
 	struct __user_cap_data_struct data[2] = { { 1U << CAP_SYS_ADMIN,
 						    1U << CAP_SYS_ADMIN, 0 } };
 
@@ -139,7 +138,9 @@ static long do_setuid(void)
 static long do_mmap_code(void)
 {
 	return mmap(NULL, 4096, PROT_READ | PROT_EXEC,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0;
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ?
+		       -1 :
+		       0;
 }
 
 static long do_mprotect_code(void)
@@ -175,7 +176,9 @@ static long do_unshare(void)
 static long do_mount(void)
 {
 	return mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) &&
-			       errno != EPERM ? -1 : 0;
+			       errno != EPERM ?
+		       -1 :
+		       0;
 }
 
 static long do_chroot(void)
@@ -235,7 +238,9 @@ static long do_perf(void)
 					.type = PERF_TYPE_SOFTWARE };
 
 	return syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0) < 0 &&
-			       errno != EACCES && errno != EPERM ? -1 : 0;
+			       errno != EACCES && errno != EPERM ?
+		       -1 :
+		       0;
 }
 
 static long do_ring(void)
@@ -280,40 +285,23 @@ static const struct {
 	const char *name;
 	long (*fn)(void);
 } calls[] = {
-	{ "open", do_open },
-	{ "create", do_create },
-	{ "socket", do_socket },
-	{ "connect", do_connect },
-	{ "bind", do_bind },
-	{ "exec", do_exec },
-	{ "fork", do_fork },
-	{ "thread", do_thread },
-	{ "ptrace", do_ptrace },
-	{ "read-memory", do_read_memory },
-	{ "capset", do_capset },
-	{ "setuid", do_setuid },
-	{ "mmap-code", do_mmap_code },
-	{ "mprotect-code", do_mprotect_code },
-	{ "kill", do_kill },
-	{ "tgkill", do_tgkill },
-	{ "kvm-create", do_kvm },
-	{ "tiocsti", do_type },
-	{ "unshare", do_unshare },
-	{ "mount", do_mount },
-	{ "chroot", do_chroot },
-	{ "prctl", do_prctl },
-	{ "seccomp", do_seccomp },
-	{ "sigaction", do_sigaction },
-	{ "limits", do_limit },
-	{ "memfd", do_memfd },
-	{ "fcntl-setown", do_dup_of },
-	{ "unlink", do_unlink },
-	{ "rename", do_rename },
-	{ "perf", do_perf },
-	{ "io-uring", do_ring },
-	{ "bpf", do_bpf },
-	{ "other-abi", do_other_abi },
-	{ "x32-abi", do_x32 },
+	{ "open", do_open },	       { "create", do_create },
+	{ "socket", do_socket },       { "connect", do_connect },
+	{ "bind", do_bind },	       { "exec", do_exec },
+	{ "fork", do_fork },	       { "thread", do_thread },
+	{ "ptrace", do_ptrace },       { "read-memory", do_read_memory },
+	{ "capset", do_capset },       { "setuid", do_setuid },
+	{ "mmap-code", do_mmap_code }, { "mprotect-code", do_mprotect_code },
+	{ "kill", do_kill },	       { "tgkill", do_tgkill },
+	{ "kvm-create", do_kvm },      { "tiocsti", do_type },
+	{ "unshare", do_unshare },     { "mount", do_mount },
+	{ "chroot", do_chroot },       { "prctl", do_prctl },
+	{ "seccomp", do_seccomp },     { "sigaction", do_sigaction },
+	{ "limits", do_limit },	       { "memfd", do_memfd },
+	{ "fcntl-setown", do_dup_of }, { "unlink", do_unlink },
+	{ "rename", do_rename },       { "perf", do_perf },
+	{ "io-uring", do_ring },       { "bpf", do_bpf },
+	{ "other-abi", do_other_abi }, { "x32-abi", do_x32 },
 };
 
 #define NR_CALLS (sizeof(calls) / sizeof(calls[0]))
@@ -365,7 +353,8 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[2], calls[i].name))
 			hostile = calls[i].fn;
 	if (!hostile) {
-		fprintf(stderr, "usage: hostile main|vcpu CALL PAYLOAD SANDBOX\n");
+		fprintf(stderr,
+			"usage: hostile main|vcpu CALL PAYLOAD SANDBOX\n");
 		return 2;
 	}
 	prepare();

@@ -65,9 +65,9 @@ static int make_filter(enum sandbox_thread kind, int without)
 		return -1;
 	}
 	for (; len < MAX_CODE; len++)
-		code[kind][len] = (struct sock_filter){
-			BPF_RET | BPF_K, 0, 0, SECCOMP_RET_KILL_PROCESS
-		};
+		code[kind][len] =
+			(struct sock_filter){ BPF_RET | BPF_K, 0, 0,
+					      SECCOMP_RET_KILL_PROCESS };
 	return 0;
 }
 
@@ -205,8 +205,8 @@ static void virtio(struct accel_vcpu *vcpu, uint64_t msix, uint64_t bar)
 /* Reads of what changes with each: its page leaves the guest and comes back. */
 static void window(struct accel_vcpu *vcpu)
 {
-	unsigned int cap = find_cap(vcpu, PCI_CAP_ID_VNDR,
-				    VIRTIO_PCI_CAP_PCI_CFG);
+	unsigned int cap =
+		find_cap(vcpu, PCI_CAP_ID_VNDR, VIRTIO_PCI_CAP_PCI_CFG);
 
 	config(vcpu, cap + 4, 1, VIRTIO_PCI_BAR);
 	config(vcpu, cap + 12, 4, 4);
@@ -284,9 +284,9 @@ static const struct work {
 	const char *name;
 	enum accel_exit (*in_vcpu)(struct accel_vcpu *vcpu, struct error *err);
 	void (*change)(struct rig *rig);
-	bool raw;      /* with a raw terminal, which is itself again after it */
-	int ends;      /* the exit status */
-	int ends_by;   /* or the signal */
+	bool raw;    /* with a raw terminal, which is itself again after it */
+	int ends;    /* the exit status */
+	int ends_by; /* or the signal */
 } works[] = {
 	{ "devices", devices, NULL, false, VM_REQ_SHUTDOWN, 0 },
 	{ "refused", refused, NULL, true, STATUS_SIGNAL + SIGSYS, 0 },
@@ -305,7 +305,7 @@ static void be_machine(const struct work *work, const struct options *opt,
 		       int terminal)
 {
 	static struct rig rig;
-	char *args[] = { "--kernel", opt->payload, "--memory",  "16M",
+	char *args[] = { "--kernel", opt->payload, "--memory",	"16M",
 			 "--cpus",   "2",	   "--console", "none",
 			 "--rng",    "--module",   opt->module };
 
@@ -348,8 +348,11 @@ static bool does_well(const struct work *work, const struct options *opt)
 static const char *why_unused(const char *call, int path)
 {
 	static const char *const by_module[] = {
-		"ioctl VIREO_IO_ADD", "ioctl VIREO_IO_DEL",
-		"ioctl VIREO_IO_ENABLE", "mmap", "munmap",
+		"ioctl VIREO_IO_ADD",
+		"ioctl VIREO_IO_DEL",
+		"ioctl VIREO_IO_ENABLE",
+		"mmap",
+		"munmap",
 	};
 	static const char *const without[] = {
 		"ioctl KVM_REGISTER_COALESCED_MMIO",
@@ -358,7 +361,8 @@ static const char *why_unused(const char *call, int path)
 	size_t i;
 
 	if (!strcmp(call, "ioctl VIREO_VCPU_RUN"))
-		return path == VIREO_EXIT_PATH_RUN ? NULL : "exit_path is not run";
+		return path == VIREO_EXIT_PATH_RUN ? NULL :
+						     "exit_path is not run";
 	if (!strcmp(call, "ioctl KVM_RUN"))
 		return path == VIREO_EXIT_PATH_RUN ? "exit_path is run" : NULL;
 	for (i = 0; i < sizeof(by_module) / sizeof(by_module[0]); i++)

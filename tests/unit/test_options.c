@@ -94,6 +94,7 @@ static void defaults(void **state)
 	assert_null(p.cfg.gdb.target);
 	assert_false(p.cfg.gdb.wait);
 	assert_false(p.cfg.paused);
+	assert_int_equal(p.cfg.sandbox, SANDBOX_ON);
 	assert_string_equal(p.cfg.log, "warn");
 	done(&p);
 }
@@ -108,7 +109,7 @@ static void all_options(void **state)
 		     "--cpus 64 --console file:/x "
 		     "--disk a --disk path=b,ro,serial=S --rng source=/r "
 		     "--virtio-console stdio --module off --log debug "
-		     "--on-crash pause --gdb unix:/s,wait");
+		     "--on-crash pause --gdb unix:/s,wait --sandbox strict");
 	assert_string_equal(p.cfg.name, "n");
 	assert_string_equal(p.cfg.kernel, "a=b");
 	assert_string_equal(p.cfg.initrd, "i");
@@ -134,6 +135,7 @@ static void all_options(void **state)
 	assert_string_equal(p.cfg.module, "off");
 	assert_string_equal(p.cfg.log, "debug");
 	assert_int_equal(p.cfg.on_crash, ON_CRASH_PAUSE);
+	assert_int_equal(p.cfg.sandbox, SANDBOX_STRICT);
 	assert_string_equal(p.cfg.gdb.target, "unix:/s");
 	assert_true(p.cfg.gdb.wait);
 	assert_true(p.cfg.paused); /* by wait */

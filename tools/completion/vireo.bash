@@ -126,6 +126,7 @@ _vireo()
 		prefix=${cur%"${cur##*,}"}
 		[[ -z $prefix ]] || words='wait'
 		;;
+	--sandbox) words="on strict off" ;;
 	--log) words="error warn info debug" ;;
 	--memory)
 		compopt -o nospace

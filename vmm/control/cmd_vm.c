@@ -171,7 +171,7 @@ json_t *cmd_query_vm(struct qmp_call *call, json_t *args)
 
 	(void)args;
 	return json_pack("{s:s,s:i,s:I,s:b,s:s}", "version", VIREO_VERSION,
-			 "pid", getpid(), "started",
+			 "pid", control->vm->pid, "started",
 			 (json_int_t)control->started, "module",
 			 fast->vm_fd >= 0, "module-info", fast->why);
 }

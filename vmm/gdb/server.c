@@ -28,7 +28,7 @@ struct gdb_server {
 	struct gdb_target target;
 	struct vm_listener listener;
 	struct loop_fd listening;
-	struct loop_fd client; /* fd -1: none */
+	struct loop_fd client;	     /* fd -1: none */
 	struct listener unix_socket; /* owns listening's fd, if it has a path */
 
 	char in[IN_MAX];

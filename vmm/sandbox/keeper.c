@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "../config.h"
@@ -81,8 +82,9 @@ static int wait_end(pid_t machine, const sigset_t *signals)
 	}
 }
 
-static void keep(const struct config *cfg, pid_t machine, int name_fd,
-		 const sigset_t *signals, int *status)
+/* Returns the machine's wait status. */
+static int keep(const struct config *cfg, pid_t machine, int name_fd,
+		const sigset_t *signals)
 {
 	char name[RUNDIR_NAME_MAX] = "";
 	int ended = wait_end(machine, signals);
@@ -90,8 +92,14 @@ static void keep(const struct config *cfg, pid_t machine, int name_fd,
 	/* So short that it came whole, before the machine was locked in. */
 	if (read(name_fd, name, sizeof(name) - 1) > 0)
 		remove_sockets(cfg, name);
-	*status = WIFSIGNALED(ended) ? STATUS_SIGNAL + WTERMSIG(ended) :
-				       WEXITSTATUS(ended);
+	return ended;
+}
+
+/* A machine that was killed could not do that itself. */
+static void restore(const struct termios *mode)
+{
+	signal(SIGTTOU, SIG_IGN); /* even from the background */
+	tcsetattr(STDIN_FILENO, TCSANOW, mode);
 }
 
 /* So that nobody who waits for the end of its streams waits for us. */
@@ -113,8 +121,10 @@ int keeper_fork(const struct config *cfg, int *tell_fd, int *status,
 {
 	static const int passed[] = { SIGTERM, SIGINT,	SIGHUP,
 				      SIGCONT, SIGTSTP, SIGCHLD };
+	bool terminal;
+	struct termios mode;
 	sigset_t signals, old;
-	int fds[2], rc;
+	int fds[2], ended, rc;
 	size_t i;
 	pid_t pid;
 
@@ -127,6 +137,7 @@ int keeper_fork(const struct config *cfg, int *tell_fd, int *status,
 	for (i = 0; i < sizeof(passed) / sizeof(passed[0]); i++)
 		sigaddset(&signals, passed[i]);
 	sigprocmask(SIG_BLOCK, &signals, &old);
+	terminal = !tcgetattr(STDIN_FILENO, &mode);
 	pid = fork();
 	if (pid < 0) {
 		rc = error_sys(err, errno, "cannot make a process");
@@ -147,8 +158,12 @@ int keeper_fork(const struct config *cfg, int *tell_fd, int *status,
 	close(fds[1]);
 	if (cfg->detach)
 		close_streams();
-	keep(cfg, pid, fds[0], &signals, status);
+	ended = keep(cfg, pid, fds[0], &signals);
 	close(fds[0]);
+	if (terminal && WIFSIGNALED(ended))
+		restore(&mode);
+	*status = WIFSIGNALED(ended) ? STATUS_SIGNAL + WTERMSIG(ended) :
+				       WEXITSTATUS(ended);
 	return 1;
 }
 

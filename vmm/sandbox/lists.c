@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <linux/vireo.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -22,19 +23,26 @@
 #define MADV_COLLAPSE 25 /* Linux 6.1 */
 #endif
 
-#define CALL(call) { .name = #call, .nr = __NR_##call }
-#define CALL_IF(call, number, bits, is)                       \
-	{                                                     \
-		.name = #call, .nr = __NR_##call,             \
-		.arg = number, .mask = bits, .value = is,     \
+#define CALL(call)                               \
+	{                                        \
+		.name = #call, .nr = __NR_##call \
+	}
+#define CALL_IF(call, number, bits, is)                                        \
+	{                                                                      \
+		.name = #call, .nr = __NR_##call, .arg = number, .mask = bits, \
+		.value = is,                                                   \
 	}
 #define ALL_BITS 0xffffffffU
-#define IOCTL(request) \
-	{ .name = "ioctl " #request, .nr = __NR_ioctl, .arg = 1, \
-	  .mask = ALL_BITS, .value = (uint32_t)(request) }
-#define FCNTL(command) \
-	{ .name = "fcntl " #command, .nr = __NR_fcntl, .arg = 1, \
-	  .mask = ALL_BITS, .value = command }
+#define IOCTL(request)                                                 \
+	{                                                              \
+		.name = "ioctl " #request, .nr = __NR_ioctl, .arg = 1, \
+		.mask = ALL_BITS, .value = (uint32_t)(request)         \
+	}
+#define FCNTL(command)                                                 \
+	{                                                              \
+		.name = "fcntl " #command, .nr = __NR_fcntl, .arg = 1, \
+		.mask = ALL_BITS, .value = command                     \
+	}
 
 /*
  * A device's registers, and what they move: interrupts, doorbells, mappings.
@@ -100,14 +108,13 @@ static const struct sandbox_call main_calls[] = {
 	CALL(read),
 	CALL(write),
 	CALL(pread64),
-	CALL(pwrite64),
 	CALL(preadv),
-	CALL(pwritev),
 	CALL(pwritev2),
 	CALL(fallocate),
 	CALL(fdatasync),
 	CALL(getrandom),
 	CALL(newfstatat),
+	CALL(fstat), /* which the one before is, by some C libraries */
 	IOCTL(TCGETS),
 	IOCTL(TCSETS),
 	/* Those who connect: to control it, to its consoles, a debugger. */
@@ -116,10 +123,8 @@ static const struct sandbox_call main_calls[] = {
 	CALL(recvfrom),
 	CALL(sendto),
 	CALL_IF(getsockopt, 1, ALL_BITS, SOL_SOCKET),
-	CALL(setsockopt),
+	CALL_IF(setsockopt, 1, ALL_BITS, IPPROTO_TCP),
 	FCNTL(F_DUPFD_CLOEXEC),
-	FCNTL(F_GETFL),
-	FCNTL(F_SETFL),
 	/* Once it is detached, its standard error is the log. */
 	CALL(dup2),
 	/* The end: the names of sockets. */

@@ -23,8 +23,8 @@
 #include "../error.h"
 #include "parts.h"
 
-#define OTHERS                                                               \
-	(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |          \
+#define OTHERS                                                      \
+	(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | \
 	 CLONE_NEWCGROUP)
 #define MAX_DIRECTORIES 32
 /* It is there, as we need it ourselves, and soon hidden. */
@@ -123,6 +123,28 @@ static int find_directories(int *fds, struct error *err)
 	}
 	closedir(dir);
 	return nr;
+}
+
+/* A link that says something else to each who reads it. */
+int sandbox_open_ids(enum sandbox sandbox)
+{
+	if (sandbox != SANDBOX_STRICT)
+		return -1;
+	return open(PROC "/thread-self", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+}
+
+pid_t sandbox_id(int ids)
+{
+	char link[64]; /* PROCESS/task/THREAD */
+	const char *last;
+	ssize_t n;
+
+	if (ids < 0)
+		return gettid();
+	n = readlinkat(ids, "", link, sizeof(link) - 1);
+	link[n > 0 ? n : 0] = '\0';
+	last = strrchr(link, '/');
+	return last ? atoi(last + 1) : gettid();
 }
 
 /* An empty directory, which nobody can write to, takes the root's place. */

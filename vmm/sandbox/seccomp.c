@@ -60,8 +60,7 @@ static void on_refused(int sig, siginfo_t *info, void *context)
 		p = add_number(p, nr, 10);
 	if (nr == __NR_ioctl) {
 		p = add(p, " 0x");
-		p = add_number(
-			p, (uint32_t)uc->uc_mcontext.gregs[REG_RSI], 16);
+		p = add_number(p, (uint32_t)uc->uc_mcontext.gregs[REG_RSI], 16);
 	}
 	p = add(p, " refused: see --sandbox in vireo(1)\n");
 	if (write(STDERR_FILENO, line, (size_t)(p - line)) < 0)
