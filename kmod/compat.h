@@ -9,6 +9,7 @@
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/sched/mm.h>
 #include <linux/shmem_fs.h>
 #include <linux/version.h>
 
@@ -103,6 +104,20 @@ static inline int vireo_vfs_mmap(struct file *file, struct vm_area_struct *vma)
 	return call_mmap(file, vma);
 #else
 	return vfs_mmap(file, vma);
+#endif
+}
+
+/* A place for a mapping; 6.10 has it as a function, 6.19 without the mm. */
+static inline unsigned long
+vireo_unmapped_area(struct file *file, unsigned long addr, unsigned long len,
+		    unsigned long pgoff, unsigned long flags)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
+	return current->mm->get_unmapped_area(file, addr, len, pgoff, flags);
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+	return mm_get_unmapped_area(current->mm, file, addr, len, pgoff, flags);
+#else
+	return mm_get_unmapped_area(file, addr, len, pgoff, flags);
 #endif
 }
 

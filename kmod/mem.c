@@ -98,6 +98,7 @@ static void make_ops(struct vireo_mem *mem,
 		mem->snap_vm_ops = *shm_ops;
 		mem->snap_vm_ops.open = vireo_map_open;
 		mem->snap_vm_ops.close = vireo_map_close;
+		mem->snap_vm_ops.mremap = vireo_snapshot_mremap;
 		mem->snap_vm_ops.fault = vireo_snapshot_fault;
 		mem->snap_vm_ops.map_pages = NULL;
 		mem->ops_made = true;

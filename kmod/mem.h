@@ -188,6 +188,7 @@ long vireo_mem_snapshot(void *object, union vireo_arg *arg, void __user *uarg);
 void vireo_snapshot_keep(struct vireo_snapshot *s, pgoff_t index,
 			 struct page *page);
 vm_fault_t vireo_snapshot_fault(struct vm_fault *vmf);
+int vireo_snapshot_mremap(struct vm_area_struct *vma);
 
 /* mem_map.c */
 void vireo_mem_map_init(struct vireo_vm *vm);

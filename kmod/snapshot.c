@@ -15,6 +15,7 @@
 #include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/pagemap.h>
+#include <linux/mman.h>
 #include <linux/poll.h>
 #include <linux/sched.h>
 #include <linux/uaccess.h>
@@ -326,12 +327,52 @@ vm_fault_t vireo_snapshot_fault(struct vm_fault *vmf)
 	return ret;
 }
 
+/*
+ * A mapping of a snapshot has copies between the object's pages.  When the
+ * kernel makes a huge page of the object's small ones, it drops the page tables
+ * of mappings where the huge page would fit, or maps it there, and takes every
+ * entry for one of the object's.  So a huge page must not fit.
+ */
+static bool huge_page_fits(unsigned long addr, unsigned long pgoff)
+{
+	return IS_ALIGNED((addr >> PAGE_SHIFT) - pgoff, VIREO_HUGE_PAGES);
+}
+
+static unsigned long vireo_snapshot_get_unmapped_area(struct file *file,
+						      unsigned long addr,
+						      unsigned long len,
+						      unsigned long pgoff,
+						      unsigned long flags)
+{
+	unsigned long at;
+
+	if (flags & MAP_FIXED)
+		return addr;
+	at = vireo_unmapped_area(file, addr, len + PAGE_SIZE, pgoff, flags);
+	if (!IS_ERR_VALUE(at) && huge_page_fits(at, pgoff))
+		at += PAGE_SIZE;
+	return at;
+}
+
+/**
+ * vireo_snapshot_mremap() - a mapping of a snapshot has been moved
+ * @vma: where it is now
+ *
+ * Return: 0 or -EINVAL, with which it is moved back.
+ */
+int vireo_snapshot_mremap(struct vm_area_struct *vma)
+{
+	return huge_page_fits(vma->vm_start, vma->vm_pgoff) ? -EINVAL : 0;
+}
+
 static int vireo_snapshot_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct vireo_snapshot *s = file->private_data;
 	struct vireo_mem *mem = vireo_mem_of(s->mem_file);
 	int ret;
 
+	if (huge_page_fits(vma->vm_start, vma->vm_pgoff))
+		return -EINVAL;
 	/* The file is read-only: what is shared cannot be written. */
 	ret = vireo_mem_map_shm(mem, file, vma);
 	if (!ret)
@@ -427,6 +468,7 @@ static const struct file_operations vireo_snapshot_fops = {
 	.read_iter = vireo_snapshot_read_iter,
 	.llseek = vireo_snapshot_llseek,
 	.mmap = vireo_snapshot_mmap,
+	.get_unmapped_area = vireo_snapshot_get_unmapped_area,
 	.poll = vireo_snapshot_poll,
 	.unlocked_ioctl = vireo_snapshot_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,

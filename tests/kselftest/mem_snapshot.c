@@ -21,6 +21,10 @@
 #include "common.h"
 #include "memory.h"
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
 #define BYTES (4UL << 20)
 #define PAGES (BYTES / PAGE)
 
@@ -476,6 +480,85 @@ TEST_F(mem_snapshot, huge_pages)
 	close(s);
 	close(mem);
 	free(page);
+}
+
+/* Bytes of pages in page tables that are neither anonymous nor shmem's. */
+static long rss_file(void)
+{
+	char line[128];
+	long kib = -1;
+	FILE *f = fopen("/proc/self/status", "r");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "RssFile: %ld", &kib) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kib * 1024;
+}
+
+static uint8_t *huge_place(size_t bytes)
+{
+	uint8_t *p = mmap(NULL, bytes + HUGE, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return (uint8_t *)(((uintptr_t)p + HUGE - 1) & ~(HUGE - 1));
+}
+
+/*
+ * The kernel makes huge pages of small ones at any time, and then drops the
+ * page tables of mappings that could have them mapped.
+ */
+TEST_F(mem_snapshot, collapse)
+{
+	const size_t bytes = 2 * HUGE;
+	int mem = mem_create(self->dev, bytes, 0), s;
+	uint8_t *p, *q, *place = huge_place(bytes);
+	long rss;
+	size_t i;
+
+	p = mmap(huge_place(bytes), bytes, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_FIXED, mem, 0);
+	ASSERT_NE(p, MAP_FAILED);
+	for (i = 0; i < bytes / PAGE; i++)
+		page_fill(p + i * PAGE, i, 1);
+	s = mem_snapshot(mem, 0);
+	ASSERT_GE(s, 0);
+	for (i = 0; i < bytes / PAGE; i++)
+		page_fill(p + i * PAGE, i, 2);
+
+	EXPECT_EQ(mmap(place, bytes, PROT_READ, MAP_SHARED | MAP_FIXED, s, 0),
+		  MAP_FAILED);
+	EXPECT_EQ(errno, EINVAL);
+	rss = rss_file();
+	q = mmap(place + PAGE, bytes, PROT_READ, MAP_SHARED | MAP_FIXED, s, 0);
+	ASSERT_NE(q, MAP_FAILED);
+	for (i = 0; i < bytes / PAGE; i++)
+		EXPECT_TRUE(page_is(q + i * PAGE, i, 1));
+	if (madvise(p, bytes, MADV_COLLAPSE))
+		SKIP(goto out, "the kernel makes no huge page: %s",
+		     strerror(errno));
+	EXPECT_EQ(mem_stat(mem).huge, bytes);
+	EXPECT_EQ(madvise(q, bytes, MADV_COLLAPSE), -1);
+	/* Moved where it could have them: not at all. */
+	EXPECT_EQ(mremap(q, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED,
+			 huge_place(bytes)),
+		  MAP_FAILED);
+	for (i = 0; i < bytes / PAGE; i++) {
+		EXPECT_TRUE(page_is(q + i * PAGE, i, 1));
+		EXPECT_TRUE(page_is(p + i * PAGE, i, 2));
+	}
+	munmap(q, bytes);
+	EXPECT_LT(rss_file() - rss, (long)bytes / 2);
+	q = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, s, 0);
+	ASSERT_NE(q, MAP_FAILED);
+	EXPECT_NE(((uintptr_t)q & (HUGE - 1)), 0);
+	for (i = 0; i < bytes / PAGE; i++)
+		EXPECT_TRUE(page_is(q + i * PAGE, i, 1));
+out:
+	munmap(p, bytes);
+	close(s);
+	close(mem);
 }
 
 /* ---- failing ------------------------------------------------------------- */

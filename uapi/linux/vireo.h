@@ -690,7 +690,9 @@ struct vireo_dirty_fetch {
  * the object the pages that nobody writes.  Mappings keep the snapshot alive.
  * What takes pages of a mapping by reference (vmsplice(2), an O_DIRECT write
  * from it) may see a later write to such a page: read from the descriptor
- * for that.
+ * for that.  A mapping is never of huge pages: one at an address (MAP_FIXED,
+ * or mremap(2)) where offsets that are multiples of VIREO_MEM_HUGE_SIZE would
+ * come to multiples of it is EINVAL, for there the kernel would make some.
  *
  * When a page cannot be copied, for want of memory or past @limit, the write is
  * done all the same and the snapshot has failed: reads are EIO, mappings give
