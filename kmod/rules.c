@@ -217,7 +217,7 @@ static void add_end(struct vireo_rules *t, enum vireo_dir dir)
 }
 
 /* A table without rules does the same, but is not there for all regions. */
-const struct vireo_quick vireo_quick_none[VIREO_NR_DIRS][VIREO_RULES_INDEXED];
+const struct vireo_quick vireo_quick_none[VIREO_RULES_INDEXED];
 
 static void build_quick(struct vireo_rules *t, enum vireo_dir dir,
 			u64 region_len)

@@ -106,8 +106,7 @@ struct vireo_quick {
 };
 
 /* The table of a region that serves nothing: to user space. */
-extern const struct vireo_quick vireo_quick_none[VIREO_NR_DIRS]
-						[VIREO_RULES_INDEXED];
+extern const struct vireo_quick vireo_quick_none[VIREO_RULES_INDEXED];
 
 /**
  * struct vireo_rules - a checked and compiled rule table

@@ -328,7 +328,7 @@ int vireo_region_read(struct vireo_region *region, u32 vcpu, u64 addr, u32 len,
 	if (unlikely(off >= VIREO_RULES_INDEXED))
 		goto any;
 	/* Acquire: pairs with vireo_region_enable(). */
-	q = &smp_load_acquire(&region->quick)[VIREO_READ][off];
+	q = &smp_load_acquire(&region->quick[VIREO_READ])[off];
 	if (likely(vireo_rules_load(q, region->shadow, len, val))) {
 		vireo_count_served(&region->stats, vcpu, VIREO_READ, q->type,
 				   begin);
@@ -374,7 +374,7 @@ int vireo_region_write(struct vireo_region *region, u32 vcpu, u64 addr, u32 len,
 	if (unlikely(off >= VIREO_RULES_INDEXED))
 		goto any;
 	/* Acquire: pairs with vireo_region_enable(). */
-	q = &smp_load_acquire(&region->quick)[VIREO_WRITE][off];
+	q = &smp_load_acquire(&region->quick[VIREO_WRITE])[off];
 	if (likely(vireo_rules_store(q, region->shadow, len, val))) {
 		vireo_count_served(&region->stats, vcpu, VIREO_WRITE, q->type,
 				   begin);
@@ -405,16 +405,17 @@ any:
  */
 void vireo_region_enable(struct vireo_region *region, bool on)
 {
-	const struct vireo_quick(*quick)[VIREO_RULES_INDEXED] =
-		vireo_quick_none;
+	enum vireo_dir dir;
 
-	if (on)
-		quick = region->rules->quick;
 	/*
 	 * Release: whoever sees it enabled sees the shadow pages as the caller
 	 * filled them.
 	 */
 	smp_store_release(&region->enabled, on);
-	/* Release: likewise. */
-	smp_store_release(&region->quick, quick);
+	for (dir = VIREO_READ; dir < VIREO_NR_DIRS; dir++) {
+		/* Release: likewise. */
+		smp_store_release(&region->quick[dir],
+				  on ? region->rules->quick[dir] :
+				       vireo_quick_none);
+	}
 }

@@ -126,8 +126,8 @@ struct vireo_vcpu {
  * struct vireo_region - an I/O region
  * @addr: first address
  * @len: bytes
- * @quick: what the hot path goes by: of @rules, or vireo_quick_none while it is
- *         not enabled
+ * @quick: what the hot path goes by, for each direction: of @rules, or
+ *         vireo_quick_none while it is not enabled
  * @enabled: whether it serves; changed with @quick, under vireo_vm.lock
  * @rules: the compiled rules; owned
  * @shadow: the shadow pages, written by the owner of the VM at any time
@@ -148,7 +148,7 @@ struct vireo_vcpu {
 struct vireo_region {
 	u64 addr;
 	u64 len;
-	const struct vireo_quick (*quick)[VIREO_RULES_INDEXED];
+	const struct vireo_quick *quick[VIREO_NR_DIRS];
 	bool enabled;
 	struct vireo_rules *rules;
 	u8 *shadow;

@@ -99,6 +99,8 @@ int main(void)
 	if (io_add(vm, &add) < 0)
 		return 1;
 
+	/* Until what making the VM set off is done. */
+	least(GUEST_IN, 1, 0x500, 4 * N);
 	measure("pio_read_shadow", GUEST_IN, 1, 0x500);
 	measure("pio_read_const", GUEST_IN, 4, 0x504);
 	measure("pio_read_clock", GUEST_IN, 4, 0x514);
