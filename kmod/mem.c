@@ -55,6 +55,57 @@ static vm_fault_t vireo_mem_mkwrite(struct vm_fault *vmf)
 	return VM_FAULT_LOCKED;
 }
 
+static bool is_tracked(const struct vireo_mem *mem)
+{
+	return READ_ONCE(mem->nr_logs) || READ_ONCE(mem->nr_snapshots);
+}
+
+/* Whether what is mapped can be written, and is the object's then. */
+static bool maps_writable(const struct vm_area_struct *vma)
+{
+	const unsigned long both = VM_SHARED | VM_WRITE;
+
+	return (vma->vm_flags & both) == both;
+}
+
+/*
+ * While nobody tracks, a page that is read may as well be written: it is opened
+ * at once and mapped as by a fault that comes for writing, so that there is not
+ * another.  The folio is locked, so the gate is only tried: see the locks' order.
+ */
+static vm_fault_t vireo_mem_fault(struct vm_fault *vmf)
+{
+	struct file *file = vmf->vma->vm_private_data;
+	struct vireo_mem *mem = file->private_data;
+	vm_fault_t ret = mem->shm_ops->fault(vmf);
+	struct folio *folio;
+
+	if (!(ret & VM_FAULT_LOCKED) || vmf->flags & FAULT_FLAG_WRITE ||
+	    !maps_writable(vmf->vma) || !down_read_trylock(&mem->gate))
+		return ret;
+	if (!is_tracked(mem)) {
+		folio = page_folio(vmf->page);
+		vireo_mem_open(mem, folio, folio->index, folio_nr_pages(folio));
+		/* As the kernel does where it opens one itself. */
+		folio_mark_dirty(folio);
+		vmf->flags |= FAULT_FLAG_WRITE;
+	}
+	up_read(&mem->gate);
+	return ret;
+}
+
+/* Maps what is there around a page that is read, but cannot open it. */
+static vm_fault_t vireo_mem_map_pages(struct vm_fault *vmf, pgoff_t first,
+				      pgoff_t last)
+{
+	struct file *file = vmf->vma->vm_private_data;
+	struct vireo_mem *mem = file->private_data;
+
+	if (maps_writable(vmf->vma) && !is_tracked(mem))
+		return 0;
+	return mem->shm_ops->map_pages(vmf, first, last);
+}
+
 /* Called for a copy of a mapping: fork, mremap, a split. */
 static void vireo_map_open(struct vm_area_struct *vma)
 {
@@ -88,10 +139,13 @@ static void make_ops(struct vireo_mem *mem,
 {
 	mutex_lock(&mem->ops_lock);
 	if (!mem->ops_made) {
+		mem->shm_ops = shm_ops;
 		mem->vm_ops = *shm_ops;
 		mem->vm_ops.open = vireo_map_open;
 		mem->vm_ops.close = vireo_map_close;
 		mem->vm_ops.mprotect = vireo_map_mprotect;
+		mem->vm_ops.fault = vireo_mem_fault;
+		mem->vm_ops.map_pages = vireo_mem_map_pages;
 		mem->vm_ops.page_mkwrite = vireo_mem_mkwrite;
 
 		/* No fault-around: it would not ask for each page. */

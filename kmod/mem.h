@@ -27,8 +27,9 @@
  * Memory is allocated inside 1 and 2: nothing that reclaim waits for takes
  * them.  User memory is not touched inside them, since that takes mmap_lock.
  *
- * A fault opens a page in page_mkwrite and returns with the folio locked; the
- * page table is set before the folio is unlocked.  Closing locks the folio, too:
+ * A fault opens a page in page_mkwrite, or at once if there is no tracker, and
+ * returns with the folio locked; the page table is set before the folio is
+ * unlocked.  Closing locks the folio, too:
  * so it comes after that, and no page migrates meanwhile, which hides its
  * write permission in an entry that the walk of page tables passes over.
  *
@@ -68,7 +69,8 @@
  * @snapshots: struct vireo_snapshot.link; protected by @gate
  * @nr_logs: in @logs
  * @nr_snapshots: in @snapshots
- * @vm_ops: of its mappings; read-only once @ops_made
+ * @shm_ops: shmem's, which those below are made from; read-only once @ops_made
+ * @vm_ops: of its mappings; likewise
  * @snap_vm_ops: of its snapshots' mappings; likewise
  * @ops_made: whether those are there
  * @ops_lock: serializes making them
@@ -86,6 +88,7 @@ struct vireo_mem {
 	struct list_head snapshots;
 	u32 nr_logs;
 	u32 nr_snapshots;
+	const struct vm_operations_struct *shm_ops;
 	struct vm_operations_struct vm_ops;
 	struct vm_operations_struct snap_vm_ops;
 	bool ops_made;

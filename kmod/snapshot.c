@@ -249,7 +249,7 @@ static ssize_t vireo_snapshot_read_iter(struct kiocb *iocb, struct iov_iter *to)
 static vm_fault_t fault_live(struct vireo_snapshot *s, struct vireo_mem *mem,
 			     struct vm_fault *vmf)
 {
-	vm_fault_t ret = mem->vm_ops.fault(vmf);
+	vm_fault_t ret = mem->shm_ops->fault(vmf);
 	struct folio *folio;
 	unsigned long kept;
 	pgoff_t i, end;

@@ -29,10 +29,10 @@ static int die(const char *what)
 }
 
 /* A generator of Knuth's, whose upper bits are good. */
-static uint64_t next(uint64_t *seed)
+static off_t next(uint64_t *seed)
 {
 	*seed = *seed * 6364136223846793005ULL + 1442695040888963407ULL;
-	return *seed >> 33;
+	return (off_t)(*seed >> 33);
 }
 
 int main(int argc, char **argv)
@@ -60,8 +60,7 @@ int main(int argc, char **argv)
 
 	start = __rdtsc();
 	for (i = 0; i < count; i++) {
-		off_t at =
-			(off_t)(next(&seed) % (uint64_t)(size / BLOCK)) * BLOCK;
+		off_t at = next(&seed) % (size / BLOCK) * BLOCK;
 		char *buffer = buffers + i % BUFFERS * BLOCK;
 
 		if (write)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -619,6 +620,75 @@ TEST_F_TIMEOUT(mem_log, loses_nothing_with_discards, 600)
 	struct writers a = { .discards = true };
 
 	EXPECT_EQ(compare_under_writers(&a, self->dev, 0), 0);
+}
+
+struct reader {
+	uint8_t *p;
+	bool stop;
+	uint64_t turns;
+};
+
+/* Each page is read, not being mapped, and then written. */
+static void *read_and_write(void *arg)
+{
+	struct reader *r = arg;
+	volatile uint64_t *word;
+
+	while (!__atomic_load_n(&r->stop, __ATOMIC_RELAXED)) {
+		madvise(r->p, SMALL_PAGES * PAGE, MADV_DONTNEED);
+		for (size_t i = 0; i < SMALL_PAGES; i++) {
+			word = (volatile uint64_t *)(r->p + i * PAGE);
+			*word = *word + 1;
+		}
+		__atomic_fetch_add(&r->turns, 1, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+/*
+ * A page that is read while nobody tracks may be opened, and a log begins
+ * meanwhile: what is written from then on is reported.
+ */
+static int begin_while_read(int dev, uint32_t flags, int n)
+{
+	const size_t bytes = SMALL_PAGES * PAGE;
+	int mem = mem_create(dev, flags ? HUGE : bytes, flags), log, wrong = 0;
+	struct reader r = { .p = mem_map(mem, bytes) };
+	uint8_t *copy = malloc(bytes), *p = mem_map(mem, bytes);
+	uint64_t turns;
+	pthread_t thread;
+
+	if (!r.p || !p || !copy || mem_prefault(mem, 0, bytes))
+		return -1;
+	while (n-- && !wrong) {
+		__atomic_store_n(&r.stop, false, __ATOMIC_RELAXED);
+		turns = r.turns;
+		pthread_create(&thread, NULL, read_and_write, &r);
+		while (__atomic_load_n(&r.turns, __ATOMIC_RELAXED) == turns)
+			sched_yield();
+		usleep(n % 16 * 50);
+		log = mem_log(mem);
+		if (log < 0)
+			return -1;
+		memcpy(copy, p, bytes);
+		usleep(500);
+		__atomic_store_n(&r.stop, true, __ATOMIC_RELAXED);
+		pthread_join(thread, NULL);
+		copy_reported(log, copy, p);
+		wrong = compare_pages(log, copy, p);
+		close(log);
+	}
+	free(copy);
+	munmap(p, bytes);
+	munmap(r.p, bytes);
+	close(mem);
+	return wrong;
+}
+
+TEST_F_TIMEOUT(mem_log, begins_while_pages_are_read, 600)
+{
+	EXPECT_EQ(begin_while_read(self->dev, 0, rounds(100)), 0);
+	EXPECT_EQ(begin_while_read(self->dev, VIREO_MEM_HUGE, rounds(100)), 0);
 }
 
 struct vcpu_writer {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/uio.h>
@@ -95,6 +96,44 @@ TEST_F(mem_use, maps)
 	munmap(ro, BYTES);
 	munmap(part, 2 * PAGE);
 	munmap(private, BYTES);
+}
+
+static long faults(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_minflt;
+}
+
+/* Faults of writing to each page, after reading each. */
+static long faults_of_writes(uint8_t *p)
+{
+	long before;
+
+	for (size_t i = 0; i < PAGES; i++)
+		(void)*(volatile uint8_t *)(p + i * PAGE);
+	before = faults();
+	for (size_t i = 0; i < PAGES; i++)
+		*(volatile uint8_t *)(p + i * PAGE) = 1;
+	return faults() - before;
+}
+
+TEST_F(mem_use, faults_once_for_reading_and_writing)
+{
+	int log;
+
+	EXPECT_LT(faults_of_writes(self->p), (long)PAGES / 16);
+	/* Pages that are there, but not mapped. */
+	madvise(self->p, BYTES, MADV_DONTNEED);
+	EXPECT_LT(faults_of_writes(self->p), (long)PAGES / 16);
+	/* Who tracks hears of each. */
+	log = mem_log(self->mem);
+	madvise(self->p, BYTES, MADV_DONTNEED);
+	EXPECT_GE(faults_of_writes(self->p), (long)PAGES);
+	close(log);
+	madvise(self->p, BYTES, MADV_DONTNEED);
+	EXPECT_LT(faults_of_writes(self->p), (long)PAGES / 16);
 }
 
 TEST_F(mem_use, maps_nothing_beyond_its_end)

@@ -62,6 +62,9 @@ struct mem_snapshot {
 	int error;
 };
 
+/* prefault.c: makes and maps the pages of a range, of any memory. */
+int mem_populate(const struct mem *mem, uint64_t offset, uint64_t len);
+
 /* log.c: logs of memory that keeps none. */
 int own_log_start(struct mem_log *log, struct error *err);
 int64_t own_log_fetch(struct mem_log *log, uint64_t start, uint64_t len,

@@ -79,19 +79,6 @@ static int memfd_advise(const struct mem *mem, const struct mem_options *opt,
 	return opt->has_node ? bind_to_node(mem, opt->node, err) : 0;
 }
 
-static int memfd_prefault(const struct mem *mem, uint64_t offset, uint64_t len)
-{
-	int rc;
-
-	do
-		rc = madvise(mem->base + offset, len, MADV_POPULATE_WRITE);
-	while (rc && errno == EINTR);
-	if (!rc)
-		return 0;
-	/* What would have been a SIGBUS: no page could be had. */
-	return errno == EFAULT ? -ENOMEM : -errno;
-}
-
 static int memfd_discard(struct mem *mem, uint64_t offset, uint64_t len)
 {
 	int rc;
@@ -119,7 +106,7 @@ const struct mem_backend mem_backend_memfd = {
 	.page = MEM_PAGE,
 	.create = memfd_backend_create,
 	.advise = memfd_advise,
-	.prefault = memfd_prefault,
+	.prefault = mem_populate,
 	.discard = memfd_discard,
 	WATCHED_BY_THE_VMM,
 };
@@ -130,7 +117,7 @@ const struct mem_backend mem_backend_hugetlb = {
 	.reserve = true,
 	.create = hugetlb_create,
 	.advise = memfd_advise,
-	.prefault = memfd_prefault,
+	.prefault = mem_populate,
 	.discard = memfd_discard,
 	WATCHED_BY_THE_VMM,
 };

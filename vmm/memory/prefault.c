@@ -2,6 +2,7 @@
 /* Makes all pages of guest memory before the guest needs them. */
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "../error.h"
@@ -22,6 +23,19 @@ struct prefault {
 	uint64_t done; /* bytes */
 	int error;     /* the first one; ends it */
 };
+
+int mem_populate(const struct mem *mem, uint64_t offset, uint64_t len)
+{
+	int rc;
+
+	do
+		rc = madvise(mem->base + offset, len, MADV_POPULATE_WRITE);
+	while (rc && errno == EINTR);
+	if (!rc)
+		return 0;
+	/* What would have been a SIGBUS: no page could be had. */
+	return errno == EFAULT ? -ENOMEM : -errno;
+}
 
 static bool take_chunk(struct prefault *p, uint64_t *offset, uint64_t *len)
 {

@@ -40,15 +40,14 @@ static int vireo_create(const struct mem_options *opt, int *fd,
 	return rc;
 }
 
-/* The module stops at signals, having done a part. */
-static int on_range(const struct mem *mem, unsigned long cmd, uint64_t offset,
-		    uint64_t len)
+static int vireo_discard(struct mem *mem, uint64_t offset, uint64_t len)
 {
 	struct vireo_mem_range range = { .size = sizeof(range),
 					 .start = offset,
 					 .len = len };
 
-	while (ioctl(mem->fd, cmd, &range)) {
+	/* The module stops at signals, having done a part. */
+	while (ioctl(mem->fd, VIREO_MEM_DISCARD, &range)) {
 		if (errno != EINTR)
 			return -errno;
 		if (range.done >= range.len)
@@ -57,16 +56,6 @@ static int on_range(const struct mem *mem, unsigned long cmd, uint64_t offset,
 		range.len -= range.done;
 	}
 	return 0;
-}
-
-static int vireo_prefault(const struct mem *mem, uint64_t offset, uint64_t len)
-{
-	return on_range(mem, VIREO_MEM_PREFAULT, offset, len);
-}
-
-static int vireo_discard(struct mem *mem, uint64_t offset, uint64_t len)
-{
-	return on_range(mem, VIREO_MEM_DISCARD, offset, len);
 }
 
 static int vireo_log_start(struct mem_log *log, struct error *err)
@@ -154,7 +143,7 @@ const struct mem_backend mem_backend_vireo = {
 	.page = MEM_PAGE,
 	.file_ok = true,
 	.create = vireo_create,
-	.prefault = vireo_prefault,
+	.prefault = mem_populate,
 	.discard = vireo_discard,
 	.log_start = vireo_log_start,
 	.log_fetch = vireo_log_fetch,
