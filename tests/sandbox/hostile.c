@@ -42,6 +42,7 @@ static struct {
 	int terminal;
 	void *page;
 	pid_t parent;
+	char file[32];
 } had;
 
 static long do_open(void)
@@ -227,6 +228,12 @@ static long do_unlink(void)
 	return unlink("/nothing") && errno != ENOENT ? -1 : 0;
 }
 
+/* As the main thread does with names of its own sockets. */
+static long do_remove(void)
+{
+	return syscall(SYS_unlinkat, AT_FDCWD, had.file, 0);
+}
+
 static long do_rename(void)
 {
 	return rename("/nothing", "/nowhere") && errno != ENOENT ? -1 : 0;
@@ -285,23 +292,41 @@ static const struct {
 	const char *name;
 	long (*fn)(void);
 } calls[] = {
-	{ "open", do_open },	       { "create", do_create },
-	{ "socket", do_socket },       { "connect", do_connect },
-	{ "bind", do_bind },	       { "exec", do_exec },
-	{ "fork", do_fork },	       { "thread", do_thread },
-	{ "ptrace", do_ptrace },       { "read-memory", do_read_memory },
-	{ "capset", do_capset },       { "setuid", do_setuid },
-	{ "mmap-code", do_mmap_code }, { "mprotect-code", do_mprotect_code },
-	{ "kill", do_kill },	       { "tgkill", do_tgkill },
-	{ "kvm-create", do_kvm },      { "tiocsti", do_type },
-	{ "unshare", do_unshare },     { "mount", do_mount },
-	{ "chroot", do_chroot },       { "prctl", do_prctl },
-	{ "seccomp", do_seccomp },     { "sigaction", do_sigaction },
-	{ "limits", do_limit },	       { "memfd", do_memfd },
-	{ "fcntl-setown", do_dup_of }, { "unlink", do_unlink },
-	{ "rename", do_rename },       { "perf", do_perf },
-	{ "io-uring", do_ring },       { "bpf", do_bpf },
-	{ "other-abi", do_other_abi }, { "x32-abi", do_x32 },
+	{ "open", do_open },
+	{ "create", do_create },
+	{ "socket", do_socket },
+	{ "connect", do_connect },
+	{ "bind", do_bind },
+	{ "exec", do_exec },
+	{ "fork", do_fork },
+	{ "thread", do_thread },
+	{ "ptrace", do_ptrace },
+	{ "read-memory", do_read_memory },
+	{ "capset", do_capset },
+	{ "setuid", do_setuid },
+	{ "mmap-code", do_mmap_code },
+	{ "mprotect-code", do_mprotect_code },
+	{ "kill", do_kill },
+	{ "tgkill", do_tgkill },
+	{ "kvm-create", do_kvm },
+	{ "tiocsti", do_type },
+	{ "unshare", do_unshare },
+	{ "mount", do_mount },
+	{ "chroot", do_chroot },
+	{ "prctl", do_prctl },
+	{ "seccomp", do_seccomp },
+	{ "sigaction", do_sigaction },
+	{ "limits", do_limit },
+	{ "memfd", do_memfd },
+	{ "fcntl-setown", do_dup_of },
+	{ "unlink", do_unlink },
+	{ "remove", do_remove },
+	{ "rename", do_rename },
+	{ "perf", do_perf },
+	{ "io-uring", do_ring },
+	{ "bpf", do_bpf },
+	{ "other-abi", do_other_abi },
+	{ "x32-abi", do_x32 },
 };
 
 #define NR_CALLS (sizeof(calls) / sizeof(calls[0]))
@@ -335,6 +360,8 @@ static void prepare(void)
 	had.page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	had.parent = getppid();
+	strcpy(had.file, "/tmp/vireo-hostile.XXXXXX");
+	close(mkstemp(had.file));
 }
 
 int main(int argc, char **argv)

@@ -108,6 +108,8 @@ static void show_head(const struct summary *s, json_t *all)
 	json_t *kvm = json_object_get(json_object_get(all, "kvm"), "enabled");
 	struct table t = { .titles = { "", "" } };
 	const char *package = text_of(version, "package");
+	const char *sandbox =
+		text_of(json_object_get(all, "config"), "sandbox");
 	char text[24];
 
 	printf("%s\n", s->name);
@@ -130,6 +132,10 @@ static void show_head(const struct summary *s, json_t *all)
 	table_add(&t, "%s", json_is_true(kvm) ? "yes" : "no");
 	table_add(&t, "uuid");
 	table_add(&t, "%s", text_of(json_object_get(all, "uuid"), "UUID"));
+	if (*sandbox) {
+		table_add(&t, "sandbox");
+		table_add(&t, "%s", sandbox);
+	}
 	table_print(&t);
 }
 

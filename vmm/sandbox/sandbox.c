@@ -75,7 +75,8 @@ int sandbox_enter(enum sandbox sandbox, struct error *err)
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return error_sys(err, errno, "cannot give up privileges");
-	return 0;
+	/* Where there is an empty root, there is nothing to deny. */
+	return sandbox == SANDBOX_ON ? files_deny(err) : 0;
 }
 
 int sandbox_thread(enum sandbox sandbox, enum sandbox_thread kind)
