@@ -52,6 +52,17 @@ void devices_destroy(struct vm *vm)
 	}
 }
 
+int devices_begin(struct vm *vm, struct error *err)
+{
+	struct device *dev;
+	int rc = 0;
+
+	for (dev = vm->devices; dev && !rc; dev = dev->next)
+		if (dev->class->begin)
+			rc = dev->class->begin(dev, err);
+	return rc;
+}
+
 void devices_reset(struct vm *vm)
 {
 	struct device *dev;

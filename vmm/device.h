@@ -33,6 +33,12 @@ struct dev_class {
 	 */
 	int (*realize)(struct device *dev, const void *config,
 		       struct error *err);
+	/*
+	 * Makes the device's threads, once: the machine is locked in, and what
+	 * needs more than that is done by realize.  May be NULL.  When it fails
+	 * the machine does not start.
+	 */
+	int (*begin)(struct device *dev, struct error *err);
 	/* Power-on state.  Called before the first start and at each reset. */
 	void (*reset)(struct device *dev);
 	/* May be NULL.  stop returns with no I/O in flight. */
@@ -59,6 +65,7 @@ int device_create(struct vm *vm, const struct dev_class *class,
 		  struct error *err);
 /* Of all devices, last created first. */
 void devices_destroy(struct vm *vm);
+int devices_begin(struct vm *vm, struct error *err);
 void devices_reset(struct vm *vm);
 void devices_start(struct vm *vm);
 void devices_stop(struct vm *vm);

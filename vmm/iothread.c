@@ -10,40 +10,51 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config.h"
 #include "error.h"
 #include "log.h"
 #include "loop.h"
+#include "sandbox.h"
 #include "vm.h"
 
 #define IOTHREAD_STACK (256U << 10)
 
+struct hello {
+	struct iothread *iothread;
+	iothread_fn prepare;
+	void *opaque;
+	struct error *err;
+	int rc;
+	sem_t said;
+};
+
 static void *iothread_main(void *opaque)
 {
-	struct iothread *iothread = opaque;
-	int rc = loop_run(iothread->loop);
+	struct hello *hello = opaque;
+	struct iothread *iothread = hello->iothread;
+	int rc = hello->prepare(hello->opaque, hello->err);
 
+	iothread->tid = sandbox_id(iothread->vm->ids);
+	if (!rc) {
+		rc = sandbox_thread(iothread->vm->cfg->sandbox, SANDBOX_IO);
+		if (rc)
+			error_sys(hello->err, -rc, "cannot lock in %s",
+				  iothread->name);
+	}
+	hello->rc = rc;
+	sem_post(&hello->said);
+	if (rc)
+		return NULL;
+	rc = loop_run(iothread->loop);
 	if (rc)
 		log_error(iothread->name, "the event loop failed: %s",
 			  strerror(-rc));
 	return NULL;
 }
 
-struct hello {
-	struct iothread *iothread;
-	sem_t runs;
-};
-
-static void on_hello(void *opaque)
-{
-	struct hello *hello = opaque;
-
-	hello->iothread->tid = gettid();
-	sem_post(&hello->runs);
-}
-
 /* Signals are the main thread's. */
-static int thread_make(struct iothread *iothread,
-		       const struct iothread_options *opt, struct error *err)
+static int thread_make(struct iothread *iothread, struct hello *hello,
+		       struct error *err)
 {
 	pthread_attr_t attr;
 	sigset_t all, old;
@@ -55,31 +66,55 @@ static int thread_make(struct iothread *iothread,
 	sigdelset(&all, SIGFPE);
 	sigdelset(&all, SIGILL);
 	sigdelset(&all, SIGABRT);
+	sigdelset(&all, SIGSYS);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, IOTHREAD_STACK);
-	if (opt->cpus)
-		pthread_attr_setaffinity_np(&attr, sizeof(*opt->cpus),
-					    opt->cpus);
+	if (iothread->bound)
+		pthread_attr_setaffinity_np(&attr, sizeof(iothread->cpus),
+					    &iothread->cpus);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&iothread->thread, &attr, iothread_main, iothread);
+	rc = pthread_create(&iothread->thread, &attr, iothread_main, hello);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
 	if (rc)
 		return error_sys(err, rc, "cannot start the thread %s%s",
 				 iothread->name,
-				 rc == EINVAL && opt->cpus ?
+				 rc == EINVAL && iothread->bound ?
 					 " on the processors asked for" :
 					 "");
 	pthread_setname_np(iothread->thread, iothread->name);
 	return 0;
 }
 
+int iothread_start(struct iothread *iothread, iothread_fn prepare, void *opaque,
+		   struct error *err)
+{
+	struct hello hello = {
+		.iothread = iothread,
+		.prepare = prepare,
+		.opaque = opaque,
+		.err = err,
+	};
+	int rc;
+
+	sem_init(&hello.said, 0, 0);
+	rc = thread_make(iothread, &hello, err);
+	if (!rc) {
+		while (sem_wait(&hello.said))
+			;
+		rc = hello.rc;
+		if (rc)
+			pthread_join(iothread->thread, NULL);
+	}
+	sem_destroy(&hello.said);
+	iothread->started = !rc;
+	return rc;
+}
+
 int iothread_new(struct iothread **out, struct vm *vm, const char *name,
 		 const struct iothread_options *opt, struct error *err)
 {
 	struct iothread *iothread, **end;
-	struct hello hello;
-	struct loop_call call = { .fn = on_hello, .opaque = &hello };
 	int rc;
 
 	iothread = calloc(1, sizeof(*iothread));
@@ -88,21 +123,16 @@ int iothread_new(struct iothread **out, struct vm *vm, const char *name,
 	iothread->vm = vm;
 	iothread->poll_max_ns = opt->poll_max_ns;
 	snprintf(iothread->name, sizeof(iothread->name), "%s", name);
+	if (opt->cpus) {
+		rc = cpu_list_parse(opt->cpus, &iothread->cpus, err);
+		if (rc)
+			goto err_free;
+		iothread->bound = true;
+	}
 	rc = loop_new(&iothread->loop, err);
 	if (rc)
 		goto err_free;
 	loop_poll_max(iothread->loop, opt->poll_max_ns);
-	rc = thread_make(iothread, opt, err);
-	if (rc)
-		goto err_loop;
-
-	/* From now on others may rely on its thread running it. */
-	hello.iothread = iothread;
-	sem_init(&hello.runs, 0, 0);
-	loop_post(iothread->loop, &call);
-	while (sem_wait(&hello.runs))
-		;
-	sem_destroy(&hello.runs);
 
 	for (end = &vm->iothreads; *end; end = &(*end)->next)
 		;
@@ -110,8 +140,6 @@ int iothread_new(struct iothread **out, struct vm *vm, const char *name,
 	*out = iothread;
 	return 0;
 
-err_loop:
-	loop_free(iothread->loop);
 err_free:
 	free(iothread);
 	return rc;
@@ -121,8 +149,11 @@ void iothread_end(struct iothread *iothread)
 {
 	struct iothread **p;
 
-	loop_stop(iothread->loop);
-	pthread_join(iothread->thread, NULL);
+	if (iothread->started) {
+		loop_stop(iothread->loop);
+		pthread_join(iothread->thread, NULL);
+		iothread->started = false;
+	}
 	for (p = &iothread->vm->iothreads; *p; p = &(*p)->next)
 		if (*p == iothread) {
 			*p = iothread->next;

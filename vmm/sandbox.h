@@ -8,11 +8,11 @@
  *   ...             the machine is made
  *   sandbox_enter   the process, which has one thread: limits, namespaces,
  *                   capabilities, no new privileges
- *   sandbox_thread  each vCPU's thread, then the main thread: the filter of
- *                   system calls of its kind
+ *   sandbox_thread  each thread of a disk's and each vCPU's, then the main
+ *                   thread: the filter of system calls of its kind
  *
- * There are two kinds of thread: those that prefault memory have ended by
- * then, and no list has the call that would make another.
+ * Threads that prefault memory have ended by then, and no list has the call that
+ * would make another.
  *
  * Who makes a system call that is not on its list ends the process, which says
  * on standard error what it was, and exits with 128 + SIGSYS.
@@ -27,7 +27,12 @@ struct error;
 /* The order of the words in options_table.c */
 enum sandbox { SANDBOX_ON, SANDBOX_STRICT, SANDBOX_OFF };
 
-enum sandbox_thread { SANDBOX_MAIN, SANDBOX_VCPU, SANDBOX_NR_THREADS };
+enum sandbox_thread {
+	SANDBOX_MAIN,
+	SANDBOX_VCPU,
+	SANDBOX_IO, /* serves disks, or waits for the host for them */
+	SANDBOX_NR_THREADS
+};
 
 int sandbox_enter(enum sandbox sandbox, struct error *err);
 /* The calling thread; -errno. */

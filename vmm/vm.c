@@ -280,6 +280,8 @@ static int lock_in(struct vm *vm, struct error *err)
 	vm->pid = sandbox_id(vm->ids);
 	rc = sandbox_enter(vm->cfg->sandbox, err);
 	if (!rc)
+		rc = devices_begin(vm, err);
+	if (!rc)
 		rc = vcpus_start(vm, err);
 	if (vm->ids >= 0)
 		close(vm->ids);

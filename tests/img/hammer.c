@@ -298,7 +298,8 @@ static int open_worker(struct worker *w, struct error *err)
 	int rc = loop_new(&w->loop, err);
 
 	if (!rc)
-		rc = aio_open(&w->aio, w->loop, w->h->block->aio, err);
+		rc = aio_open(&w->aio, w->loop, w->h->block->aio, SANDBOX_OFF,
+			      err);
 	for (i = 0; i < w->h->depth; i++) {
 		w->jobs[i].worker = w;
 		w->jobs[i].buf = aligned_alloc(4096, MAX_SECTORS * SECTOR);

@@ -50,6 +50,7 @@ static struct sock_filter code[SANDBOX_NR_THREADS][MAX_CODE];
 const struct sandbox_filter sandbox_filters[] = {
 	{ code[SANDBOX_MAIN], MAX_CODE },
 	{ code[SANDBOX_VCPU], MAX_CODE },
+	{ code[SANDBOX_IO], MAX_CODE },
 };
 
 const char sandbox_call_names[][SANDBOX_CALL_NAME_MAX] = { "" };
@@ -408,7 +409,8 @@ int main(int argc, char **argv)
 	opt.payload = argv[1];
 	opt.module = argc > 2 ? argv[2] : "auto";
 	path = exit_path(&opt);
-	if (make_filter(SANDBOX_MAIN, -1) || make_filter(SANDBOX_VCPU, -1))
+	if (make_filter(SANDBOX_MAIN, -1) || make_filter(SANDBOX_VCPU, -1) ||
+	    make_filter(SANDBOX_IO, -1))
 		return 2;
 	for (w = 0; w < NR_WORKS; w++) {
 		usable[w] = does_well(&works[w], &opt);

@@ -55,7 +55,7 @@ static int setup(void **state, enum aio_kind kind)
 	assert_int_equal(loop_new(&f->loop, NULL), 0);
 	if (!aio_has(kind))
 		return 0;
-	if (aio_open(&f->aio, f->loop, kind, &err)) {
+	if (aio_open(&f->aio, f->loop, kind, SANDBOX_OFF, &err)) {
 		print_message("%s\n", err.text);
 		f->aio = NULL;
 		return 0;

@@ -299,6 +299,8 @@ static inline int rig_init_on(struct rig **out, const struct accel_ops *ops,
 	rig->accel.ops = ops;
 	rig->vm.accel = &rig->accel;
 	rig->cfg = rig_next_config;
+	rig->cfg.sandbox = SANDBOX_OFF;
+	rig->vm.ids = -1;
 	memset(&rig_next_config, 0, sizeof(rig_next_config));
 	rig->vm.cfg = &rig->cfg;
 	rig->vm.fast.vm_fd = -1;
@@ -312,6 +314,8 @@ static inline int rig_init_on(struct rig **out, const struct accel_ops *ops,
 				       err),
 			 0);
 	rc = device_create(&rig->vm, class, 0, config, &rig->dev, err);
+	if (!rc)
+		assert_int_equal(devices_begin(&rig->vm, err), 0);
 	if (!rc) {
 		rig->pci = container_of(rig->dev, struct pci_dev, dev);
 		devices_reset(&rig->vm);

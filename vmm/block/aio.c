@@ -53,7 +53,7 @@ int aio_event_open(struct aio *aio, int fd)
 }
 
 int aio_open(struct aio **out, struct loop *loop, enum aio_kind kind,
-	     struct error *err)
+	     enum sandbox sandbox, struct error *err)
 {
 	const struct aio_engine *engine = engine_of(kind);
 	struct aio *aio;
@@ -67,6 +67,7 @@ int aio_open(struct aio **out, struct loop *loop, enum aio_kind kind,
 		return error_sys(err, ENOMEM, "cannot set up I/O");
 	aio->engine = engine;
 	aio->loop = loop;
+	aio->sandbox = sandbox;
 	aio->flush.fn = on_flush;
 	aio->flush.opaque = aio;
 	aio_list_init(&aio->queue);

@@ -26,6 +26,8 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "../sandbox.h"
+
 struct aio;
 struct error;
 struct loop;
@@ -66,8 +68,9 @@ struct aio_req {
 	struct iocb iocb;
 };
 
+/* @sandbox: how the engine's own threads are locked in. */
 int aio_open(struct aio **aio, struct loop *loop, enum aio_kind kind,
-	     struct error *err);
+	     enum sandbox sandbox, struct error *err);
 /* No request is in flight. */
 void aio_close(struct aio *aio);
 

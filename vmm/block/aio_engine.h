@@ -27,6 +27,7 @@ struct aio_engine {
 struct aio {
 	const struct aio_engine *engine;
 	struct loop *loop;
+	enum sandbox sandbox;
 	struct aio_pool *pool;
 	struct loop_fd event; /* the engine's: something has completed */
 	bool counts;	      /* event.fd is an eventfd */

@@ -4,7 +4,8 @@
  * once: later the process may not be allowed to.
  *
  * Locks:
- *   pool.lock   mutex   todo, done, idle, quit; nothing is done under it
+ *   pool.lock   mutex   todo, done, idle, quit, begun and failed; nothing is
+ *                       done under it
  */
 #include <errno.h>
 #include <pthread.h>
@@ -27,6 +28,9 @@ struct aio_pool {
 	bool any;	   /* of done, to look at without the lock; atomic */
 	unsigned int idle; /* threads that wait, less those that were woken */
 	bool quit;
+	pthread_cond_t said; /* begun has grown */
+	unsigned int begun;  /* threads that are locked in, or failed to be */
+	int failed;	     /* -errno of one of those */
 	unsigned int nr;
 	pthread_t threads[];
 };
@@ -37,8 +41,13 @@ static void *work(void *opaque)
 	struct aio_req *req;
 	uint64_t one = 1;
 	bool first;
+	int rc = sandbox_thread(pool->aio->sandbox, SANDBOX_IO);
 
 	pthread_mutex_lock(&pool->lock);
+	pool->begun++;
+	if (rc)
+		pool->failed = rc;
+	pthread_cond_signal(&pool->said);
 	for (;;) {
 		while (!pool->todo.first && !pool->quit) {
 			pool->idle++;
@@ -108,24 +117,6 @@ static void on_event(void *opaque, uint32_t events)
 	aio_poll(pool->aio);
 }
 
-/* Signals are for the main thread. */
-static int threads_make(struct aio_pool *pool, unsigned int nr)
-{
-	sigset_t all, old;
-	int rc = 0;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	while (pool->nr < nr && !rc) {
-		rc = pthread_create(&pool->threads[pool->nr], NULL, work, pool);
-		if (!rc)
-			pthread_setname_np(pool->threads[pool->nr++],
-					   "aio-worker");
-	}
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return pool->nr ? 0 : -rc;
-}
-
 static void threads_end(struct aio_pool *pool)
 {
 	unsigned int i;
@@ -136,6 +127,34 @@ static void threads_end(struct aio_pool *pool)
 	pthread_cond_broadcast(&pool->cond);
 	for (i = 0; i < pool->nr; i++)
 		pthread_join(pool->threads[i], NULL);
+}
+
+/* Signals are for the main thread. */
+static int threads_make(struct aio_pool *pool, unsigned int nr)
+{
+	sigset_t all, old;
+	int rc = 0;
+
+	sigfillset(&all);
+	sigdelset(&all, SIGSYS);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	while (pool->nr < nr && !rc) {
+		rc = pthread_create(&pool->threads[pool->nr], NULL, work, pool);
+		if (!rc)
+			pthread_setname_np(pool->threads[pool->nr++],
+					   "aio-worker");
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (!pool->nr)
+		return -rc;
+	pthread_mutex_lock(&pool->lock);
+	while (pool->begun < pool->nr)
+		pthread_cond_wait(&pool->said, &pool->lock);
+	rc = pool->failed;
+	pthread_mutex_unlock(&pool->lock);
+	if (rc)
+		threads_end(pool);
+	return rc;
 }
 
 int aio_pool_open(struct aio *aio, unsigned int threads, struct error *err)
@@ -149,6 +168,7 @@ int aio_pool_open(struct aio *aio, unsigned int threads, struct error *err)
 	pool->aio = aio;
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->cond, NULL);
+	pthread_cond_init(&pool->said, NULL);
 	aio_list_init(&pool->todo);
 	aio_list_init(&pool->done);
 	pool->event = (struct loop_fd){
@@ -179,6 +199,7 @@ err_del:
 err_event:
 	close(pool->event.fd);
 err_free:
+	pthread_cond_destroy(&pool->said);
 	pthread_cond_destroy(&pool->cond);
 	pthread_mutex_destroy(&pool->lock);
 	free(pool);
@@ -190,6 +211,7 @@ void aio_pool_close(struct aio_pool *pool)
 	threads_end(pool);
 	loop_fd_del(pool->aio->loop, &pool->event);
 	close(pool->event.fd);
+	pthread_cond_destroy(&pool->said);
 	pthread_cond_destroy(&pool->cond);
 	pthread_mutex_destroy(&pool->lock);
 	free(pool);

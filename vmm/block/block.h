@@ -36,6 +36,7 @@ enum block_cache {
 
 struct block_options {
 	const char *path;
+	int fd; /* what path names, to be duplicated; 0: it is opened */
 	const char *format; /* raw, qcow2, auto; NULL: by the path's end */
 	bool readonly;
 	enum block_cache cache;

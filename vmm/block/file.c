@@ -117,6 +117,12 @@ static int choose_cache(struct block *block, const struct block_options *opt,
 			struct error *err)
 {
 	block->writethrough = opt->cache == BLOCK_CACHE_WRITETHROUGH;
+	/* With O_DIRECT, some formats would have to open it once more. */
+	if (opt->fd) {
+		fcntl(block->fd, F_SETFL,
+		      fcntl(block->fd, F_GETFL) & ~O_DIRECT);
+		return 0;
+	}
 	if (opt->cache == BLOCK_CACHE_AUTO || opt->cache == BLOCK_CACHE_NONE)
 		block->direct = direct(block);
 	if (block->direct)
@@ -183,6 +189,20 @@ static int open_path(const struct block_options *opt, struct error *err)
 	return -rc;
 }
 
+static int take_fd(const struct block_options *opt, struct error *err)
+{
+	int fd = fcntl(opt->fd, F_DUPFD_CLOEXEC, 3);
+	int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
+
+	if (flags >= 0 && (opt->readonly || (flags & O_ACCMODE) == O_RDWR))
+		return fd;
+	if (flags < 0)
+		return error_sys(err, errno, "cannot use %s", opt->path);
+	close(fd);
+	return error_set(err, EACCES, "%s was not opened for writing",
+			 opt->path);
+}
+
 int block_file_open(struct block *block, const struct block_options *opt,
 		    struct error *err)
 {
@@ -193,7 +213,7 @@ int block_file_open(struct block *block, const struct block_options *opt,
 	if (!block->path)
 		return error_sys(err, ENOMEM, "cannot open disk image %s",
 				 opt->path);
-	block->fd = open_path(opt, err);
+	block->fd = opt->fd ? take_fd(opt, err) : open_path(opt, err);
 	if (block->fd < 0) {
 		rc = block->fd;
 		goto err_path;

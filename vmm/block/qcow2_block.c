@@ -64,6 +64,10 @@ static int open_backing(struct qcow2_disk *disk,
 
 	if (!q->backing || opt->no_backing)
 		return 0;
+	if (opt->fd)
+		return error_set(err, EACCES,
+				 "its backing file would have to be opened "
+				 "(vireo img convert makes an image without)");
 	/*
 	 * A guest could have made its raw image look like another format: so
 	 * what the format is has to be said.

@@ -16,7 +16,7 @@ int img_io_open(struct img_io *io, const struct block *block, struct error *err)
 
 	if (rc)
 		return rc;
-	rc = aio_open(&io->aio, io->loop, block->aio, err);
+	rc = aio_open(&io->aio, io->loop, block->aio, SANDBOX_OFF, err);
 	if (rc)
 		loop_free(io->loop);
 	return rc;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../config.h"
 #include "commands.h"
 #include "server.h"
 
@@ -86,6 +87,32 @@ static json_int_t free_set(const struct control *control)
 				break;
 	} while (n && ++set);
 	return set;
+}
+
+int qmp_file(struct qmp_call *call, const char *name)
+{
+	static const char prefix[] = "/dev/fdset/";
+	struct control *control = call->control;
+	const struct named_fd *n;
+	json_int_t set;
+	char *end;
+
+	if (!strncmp(name, prefix, strlen(prefix))) {
+		set = strtoll(name + strlen(prefix), &end, 10);
+		for (n = control->fdsets; n && !*end; n = n->next)
+			if (n->set == set)
+				return n->fd;
+		qmp_fail(call, "GenericError", "%s: no such set of descriptors",
+			 name);
+		return -1;
+	}
+	if (control->vm->cfg->sandbox == SANDBOX_OFF)
+		return 0;
+	qmp_fail(call, "GenericError",
+		 "%s cannot be opened: the machine is locked in (pass the file "
+		 "by add-fd and name it /dev/fdset/N)",
+		 name);
+	return -1;
 }
 
 json_t *cmd_add_fd(struct qmp_call *call, json_t *args)

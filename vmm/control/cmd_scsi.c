@@ -148,7 +148,7 @@ json_t *cmd_eject(struct qmp_call *call, json_t *args)
 /* A drive reads only, whatever read-only-mode says. */
 json_t *cmd_change_medium(struct qmp_call *call, json_t *args)
 {
-	const struct block_options options = {
+	struct block_options options = {
 		.path = json_string_value(json_object_get(args, "filename")),
 		.format = json_string_value(json_object_get(args, "format")),
 		.readonly = true,
@@ -163,6 +163,9 @@ json_t *cmd_change_medium(struct qmp_call *call, json_t *args)
 	if (mode && !strcmp(mode, "read-write"))
 		return qmp_fail(call, "GenericError",
 				"A CD-ROM drive cannot write");
+	options.fd = qmp_file(call, options.path);
+	if (options.fd < 0)
+		return NULL;
 	if (virtio_scsi_insert(at.dev, at.number, &options, forced(args), &err))
 		return qmp_fail(call, "GenericError", "%s", err.text);
 	return json_object();
@@ -174,7 +177,7 @@ json_t *cmd_change_medium(struct qmp_call *call, json_t *args)
 json_t *cmd_scsi_add(struct qmp_call *call, json_t *args)
 {
 	struct device *dev = controller(call->control->vm);
-	const struct disk_config config = {
+	struct disk_config config = {
 		.path = (char *)json_string_value(
 			json_object_get(args, "path")),
 		.format = (char *)json_string_value(
@@ -190,6 +193,9 @@ json_t *cmd_scsi_add(struct qmp_call *call, json_t *args)
 	if (!dev)
 		return qmp_fail(call, "GenericError",
 				"The machine has no SCSI controller");
+	config.fd = qmp_file(call, config.path);
+	if (config.fd < 0)
+		return NULL;
 	number = virtio_scsi_attach(dev, &config, &err);
 	if (number < 0)
 		return qmp_fail(call, "GenericError", "%s", err.text);

@@ -100,4 +100,10 @@ struct scsi_place {
 bool scsi_place(struct qmp_call *call, json_t *args, const char *other,
 		struct scsi_place *place);
 
+/*
+ * The descriptor that the name of a file stands for, which stays the set's; 0:
+ * it is a path, to be opened; or -1, and the call has failed.
+ */
+int qmp_file(struct qmp_call *call, const char *name);
+
 #endif

@@ -10,6 +10,7 @@
 
 #include <asm/unistd.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/kvm.h>
 #include <linux/vireo.h>
 #include <netinet/in.h>
@@ -195,7 +196,57 @@ static const struct sandbox_call main_calls[] = {
 	{ 0 }
 };
 
+/* Disks: the loop, the engines, and what the pool's threads do for them. */
+static const struct sandbox_call io_calls[] = {
+	CALL(io_submit),
+	CALL(io_getevents),
+	CALL(io_uring_enter),
+	CALL(epoll_pwait2),
+	CALL(poll),
+	CALL(preadv),
+	CALL(pwritev),
+	CALL(pwritev2),
+	CALL(fdatasync),
+	CALL(fallocate),
+	IOCTL(BLKDISCARD),
+	IOCTL(BLKZEROOUT),
+	/* The tables of an image. */
+	CALL(pread64),
+	CALL(pwrite64),
+	CALL(ftruncate),
+	/* Doorbells, interrupts, and other threads' loops. */
+	CALL(eventfd2),
+	CALL(epoll_ctl),
+	CALL(close),
+	CALL(read),
+	CALL(write),
+	IOCTL(KVM_IRQ_LINE),
+	IOCTL(KVM_SIGNAL_MSI),
+	IOCTL(KVM_IOEVENTFD),
+	CALL(futex),
+	/* Memory of our own, none of it executable. */
+	CALL(brk),
+	CALL_IF(mmap, 2, PROT_EXEC, 0),
+	CALL_IF(mprotect, 2, PROT_EXEC, 0),
+	CALL(munmap),
+	CALL_IF(madvise, 2, ALL_BITS, MADV_DONTNEED),
+	/* The clock, where the vDSO cannot read it. */
+	CALL(clock_gettime),
+	/* The end of the thread; of the process, after what is refused. */
+	CALL(rt_sigprocmask),
+	CALL(rt_sigreturn),
+	CALL(getpid),
+	CALL(gettid),
+	CALL_IF(tgkill, 0, ALL_BITS, SANDBOX_OWN_PID),
+	IOCTL(TCGETS),
+	IOCTL(TCSETS),
+	CALL(exit),
+	CALL(exit_group),
+	{ 0 }
+};
+
 const struct sandbox_call *const sandbox_lists[SANDBOX_NR_THREADS] = {
 	[SANDBOX_MAIN] = main_calls,
 	[SANDBOX_VCPU] = vcpu_calls,
+	[SANDBOX_IO] = io_calls,
 };

@@ -44,6 +44,7 @@ static void on_refused(int sig, siginfo_t *info, void *context)
 	static const char *const threads[] = {
 		[SANDBOX_MAIN] = "main thread",
 		[SANDBOX_VCPU] = "vCPU",
+		[SANDBOX_IO] = "I/O thread",
 	};
 	const ucontext_t *uc = context;
 	unsigned int nr = (unsigned int)info->si_syscall;

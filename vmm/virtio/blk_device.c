@@ -57,24 +57,32 @@ static bool lane_poll_end(void *opaque)
 	return any;
 }
 
-static int lane_thread(struct blk_lane *lane, struct error *err)
+static void lane_add_poller(struct blk_lane *lane)
+{
+	lane->poller = (struct loop_poller){
+		.poll = lane_poll,
+		.begin = lane_poll_begin,
+		.end = lane_poll_end,
+		.opaque = lane,
+	};
+	loop_poller_add(lane->loop, &lane->poller);
+}
+
+static int lane_make(struct blk_lane *lane, struct error *err)
 {
 	struct virtio_blk *blk = lane->blk;
 	const struct disk_config *disk = blk->disk;
 	struct device *dev = &blk->vpci.pci.dev;
 	struct iothread_options opt = {
+		.cpus = disk->cpus,
 		.poll_max_ns = disk->poll * 1000ULL,
 	};
 	char name[IOTHREAD_NAME + 32];
-	cpu_set_t cpus;
 	int rc;
 
-	if (disk->cpus) {
-		rc = cpu_list_parse(disk->cpus, &cpus, err);
-		if (rc)
-			return rc;
-		opt.cpus = &cpus;
-	}
+	lane->loop = dev->vm->loop;
+	if (!disk->iothreads)
+		return 0;
 	if (blk->nr_lanes > 1)
 		snprintf(name, sizeof(name), "io-%s-%u", dev->id, lane->index);
 	else
@@ -85,41 +93,39 @@ static int lane_thread(struct blk_lane *lane, struct error *err)
 	return rc;
 }
 
-/* What the lane's own thread has to do, and how it went. */
-struct lane_call {
-	struct blk_lane *lane;
-	struct error *err;
-	int rc;
-};
-
-static void lane_open_aio(void *opaque)
-{
-	struct lane_call *call = opaque;
-	struct blk_lane *lane = call->lane;
-
-	call->rc = aio_open(&lane->aio, lane->loop, lane->blk->block->aio,
-			    call->err);
-}
-
-/* Once the queues are there. */
-static void lane_add_poller(void *opaque)
+/* In the lane's thread: an engine may be bound to the thread that makes it. */
+static int lane_open_aio(void *opaque, struct error *err)
 {
 	struct blk_lane *lane = opaque;
+	struct virtio_blk *blk = lane->blk;
 
-	lane->poller = (struct loop_poller){
-		.poll = lane_poll,
-		.begin = lane_poll_begin,
-		.end = lane_poll_end,
-		.opaque = lane,
-	};
-	loop_poller_add(lane->loop, &lane->poller);
+	return aio_open(&lane->aio, lane->loop, blk->block->aio,
+			blk->vpci.pci.dev.vm->cfg->sandbox, err);
+}
+
+static int blk_begin(struct device *dev, struct error *err)
+{
+	struct virtio_blk *blk = blk_of_dev(dev);
+	struct blk_lane *lane;
+	int rc = 0;
+
+	for (lane = blk->lanes; lane < blk->lanes + blk->nr_lanes && !rc;
+	     lane++) {
+		lane_add_poller(lane);
+		rc = lane->iothread ?
+			     iothread_start(lane->iothread, lane_open_aio, lane,
+					    err) :
+			     lane_open_aio(lane, err);
+	}
+	return rc;
 }
 
 static void lane_end(struct blk_lane *lane)
 {
 	if (lane->iothread)
 		iothread_end(lane->iothread);
-	loop_poller_del(lane->loop, &lane->poller);
+	if (lane->poller.opaque)
+		loop_poller_del(lane->loop, &lane->poller);
 }
 
 /* Nobody runs its loop any more. */
@@ -129,25 +135,6 @@ static void lane_close(struct blk_lane *lane)
 		aio_close(lane->aio);
 	if (lane->iothread)
 		iothread_free(lane->iothread);
-}
-
-static int lane_open(struct blk_lane *lane, struct error *err)
-{
-	struct lane_call call = { .lane = lane, .err = err };
-	int rc;
-
-	lane->loop = lane->blk->vpci.pci.dev.vm->loop;
-	if (lane->blk->disk->iothreads) {
-		rc = lane_thread(lane, err);
-		if (rc)
-			return rc;
-	}
-	loop_sync(lane->loop, lane_open_aio, &call);
-	if (call.rc) {
-		lane_end(lane);
-		lane_close(lane);
-	}
-	return call.rc;
 }
 
 static void lanes_close(struct virtio_blk *blk)
@@ -167,7 +154,7 @@ static void lanes_end(struct virtio_blk *blk)
 		lane_end(&blk->lanes[i]);
 }
 
-static int lanes_open(struct virtio_blk *blk, struct error *err)
+static int lanes_make(struct virtio_blk *blk, struct error *err)
 {
 	unsigned int i, n = blk->disk->iothreads;
 	int rc = 0;
@@ -184,7 +171,7 @@ static int lanes_open(struct virtio_blk *blk, struct error *err)
 	for (i = 0; i < n && !rc; i++) {
 		blk->lanes[i].blk = blk;
 		blk->lanes[i].index = i;
-		rc = lane_open(&blk->lanes[i], err);
+		rc = lane_make(&blk->lanes[i], err);
 	}
 	if (!rc)
 		return 0;
@@ -368,8 +355,6 @@ static int queues_make(struct virtio_blk *blk, struct error *err)
 		return error_sys(err, ENOMEM, "cannot make %s", vdev->dev->id);
 	for (i = 0; i < vdev->nr_queues; i++)
 		blk_queue_init(&blk->queues[i], blk, i);
-	for (i = 0; i < blk->nr_lanes; i++)
-		loop_sync(blk->lanes[i].loop, lane_add_poller, &blk->lanes[i]);
 	return 0;
 }
 
@@ -398,7 +383,7 @@ static int blk_realize(struct device *dev, const void *config,
 	rc = config_init(blk, err);
 	if (rc)
 		goto err_block;
-	rc = lanes_open(blk, err);
+	rc = lanes_make(blk, err);
 	if (rc)
 		goto err_block;
 	rc = virtio_pci_init(&blk->vpci, &blk_virtio_class, err);
@@ -471,6 +456,7 @@ const struct dev_class virtio_blk_class = {
 	.name = "disk",
 	.size = sizeof(struct virtio_blk),
 	.realize = blk_realize,
+	.begin = blk_begin,
 	.reset = virtio_pci_reset,
 	.start = blk_start,
 	.stop = virtio_pci_stop,

@@ -192,6 +192,15 @@ static bool both_ways(const struct virtio_scsi *scsi,
 	       chain->write_len > RESPONSE_HEAD + scsi->config.sense_size;
 }
 
+static struct aio *aio_for(const struct scsi_target *target)
+{
+	const struct virtio_scsi *scsi = target->scsi;
+	const struct scsi_lun *lun = &target->lun;
+	struct aio *aio = lun->medium ? scsi->aio[lun->medium->block->aio] : NULL;
+
+	return aio ? aio : scsi->aio[AIO_THREADS];
+}
+
 static void handle(struct virtio_scsi *scsi, struct scsi_req *req,
 		   const struct virtio_scsi_cmd_req *head)
 {
@@ -217,7 +226,7 @@ static void handle(struct virtio_scsi *scsi, struct scsi_req *req,
 	target->in_flight++;
 
 	req->cmd.lun = &target->lun;
-	req->cmd.aio = target->aio;
+	req->cmd.aio = aio_for(target);
 	req->cmd.other_lun = unit != 0;
 	req->cmd.done = request_done;
 	scsi_submit(&req->cmd);
@@ -256,9 +265,9 @@ void scsi_drain(struct virtio_scsi *scsi)
 	unsigned int i;
 
 	while (scsi->in_flight)
-		for (i = 0; i < SCSI_TARGETS; i++)
-			if (scsi->targets[i] && scsi->targets[i]->in_flight)
-				aio_wait(scsi->targets[i]->aio);
+		for (i = 0; i <= AIO_THREADS; i++)
+			if (scsi->aio[i])
+				aio_wait(scsi->aio[i]);
 }
 
 /* ---- the device ---------------------------------------------------------- */
@@ -395,6 +404,32 @@ static int targets_make(struct virtio_scsi *scsi, const struct config *cfg,
 	return rc < 0 ? rc : 0;
 }
 
+static bool uses(const struct virtio_scsi *scsi, enum aio_kind kind)
+{
+	const struct scsi_lun *lun;
+	unsigned int i;
+
+	for (i = 0; i < SCSI_TARGETS; i++) {
+		lun = scsi->targets[i] ? &scsi->targets[i]->lun : NULL;
+		if (lun && lun->medium && lun->medium->block->aio == kind)
+			return true;
+	}
+	return false;
+}
+
+static int scsi_begin(struct device *dev, struct error *err)
+{
+	struct virtio_scsi *scsi = scsi_of(dev);
+	enum aio_kind kind;
+	int rc = 0;
+
+	for (kind = AIO_LIBAIO; kind <= AIO_THREADS && !rc; kind++)
+		if (kind == AIO_THREADS || uses(scsi, kind))
+			rc = aio_open(&scsi->aio[kind], dev->vm->loop, kind,
+				      dev->vm->cfg->sandbox, err);
+	return rc;
+}
+
 static int scsi_realize(struct device *dev, const void *config,
 			struct error *err)
 {
@@ -430,6 +465,9 @@ static void scsi_unrealize(struct device *dev)
 		loop_undefer(dev->vm->loop, &scsi->queues[i].signal);
 	virtio_pci_destroy(&scsi->vpci);
 	targets_free(scsi);
+	for (i = 0; i <= AIO_THREADS; i++)
+		if (scsi->aio[i])
+			aio_close(scsi->aio[i]);
 	while ((req = scsi->free)) {
 		scsi->free = req->next;
 		free(req);
@@ -440,6 +478,7 @@ const struct dev_class virtio_scsi_class = {
 	.name = "scsi",
 	.size = sizeof(struct virtio_scsi),
 	.realize = scsi_realize,
+	.begin = scsi_begin,
 	.reset = virtio_pci_reset,
 	.start = virtio_pci_start,
 	.stop = virtio_pci_stop,

@@ -33,7 +33,6 @@ struct scsi_target {
 	unsigned int number;
 	char id[SCSI_TARGET_ID_MAX];
 	struct scsi_lun lun;
-	struct aio *aio;
 	unsigned int in_flight;
 	bool removed; /* goes when nothing is in flight */
 	struct loop_call bury;
@@ -67,6 +66,11 @@ struct virtio_scsi {
 	struct scsi_target *targets[SCSI_TARGETS];
 	struct scsi_req *free;
 	struct scsi_req *in_flight;
+	/*
+	 * All engines: later no thread can be made.  Those that are not there
+	 * are NULL, but that of threads is.
+	 */
+	struct aio *aio[AIO_THREADS + 1];
 
 	/* The one function under way: no other is looked at before it ends. */
 	bool managing;

@@ -55,6 +55,7 @@ static int open_block(struct block **block, const struct disk_config *config,
 {
 	const struct block_options options = {
 		.path = config->path,
+		.fd = config->fd,
 		.format = config->format,
 		.readonly = config->readonly || cdrom,
 		.cache = config->cache,
@@ -73,20 +74,14 @@ static int target_init(struct scsi_target *target, struct block *block,
 {
 	int rc;
 
-	rc = aio_open(&target->aio, target->scsi->vpci.pci.dev.vm->loop,
-		      block && !cdrom ? block->aio : AIO_THREADS, err);
-	if (rc)
-		return rc;
 	rc = scsi_lun_init(&target->lun, cdrom ? &scsi_cdrom : &scsi_disk,
 			   block, serial ? serial : target->id);
-	if (rc) {
-		aio_close(target->aio);
-		if (rc == -EINVAL)
-			return error_set(err, EINVAL,
-					 "image %s is smaller than a block",
-					 block->path);
+	if (rc == -EINVAL)
+		return error_set(err, EINVAL,
+				 "image %s is smaller than a block",
+				 block->path);
+	if (rc)
 		return error_sys(err, -rc, "cannot make %s", target->id);
-	}
 	target->lun.tray_moved = on_tray_moved;
 	target->lun.count = on_count;
 	return 0;
@@ -144,7 +139,6 @@ void scsi_target_free(struct scsi_target *target)
 {
 	loop_unpost(target->scsi->vpci.pci.dev.vm->loop, &target->bury);
 	scsi_lun_destroy(&target->lun);
-	aio_close(target->aio);
 	free(target);
 }
 
