@@ -10,7 +10,7 @@ start_virtio() {
 	with_run 'for dev in /sys/bus/virtio/devices/*; do
 		echo "guest: virtio $(readlink -f $dev) $(cat $dev/features)"
 	done
-	head -c 3M /dev/urandom >/tmp/data
+	dd if=/dev/urandom of=/tmp/data bs=64k count=48 2>/dev/null
 	dd if=/tmp/data of=/dev/vda bs=64k conv=fsync 2>/dev/null
 	echo 3 >/proc/sys/vm/drop_caches
 	dd if=/dev/vda bs=4k count=768 2>/dev/null | cmp - /tmp/data && echo "guest: same data"
