@@ -269,6 +269,13 @@ static const struct opt rng_options[] = {
 };
 
 static const struct opt virtio_options[] = {
+	{ .name = "transport",
+	  .kind = OPT_ENUM,
+	  .metavar = "KIND",
+	  .words = "pci|mmio",
+	  .def = "pci",
+	  .offset = offsetof(struct virtio_config, transport),
+	  .help = "pci, or mmio: on no bus" },
 	{ .name = "packed",
 	  .kind = OPT_BOOL,
 	  .def = "off",
@@ -279,13 +286,6 @@ static const struct opt virtio_options[] = {
 	  .def = "off",
 	  .offset = offsetof(struct virtio_config, transitional),
 	  .help = "for drivers of before virtio 1.0, too" },
-	{ .name = "transport",
-	  .kind = OPT_ENUM,
-	  .metavar = "KIND",
-	  .words = "pci|mmio",
-	  .def = "pci",
-	  .offset = offsetof(struct virtio_config, transport),
-	  .help = "pci, or mmio: on no bus" },
 	{ 0 }
 };
 

@@ -10,7 +10,7 @@ start_virtio() {
 	with_run 'for dev in /sys/bus/virtio/devices/*; do
 		echo "guest: virtio $(readlink -f $dev) $(cat $dev/features)"
 	done
-	head -c 3M /dev/urandom >/tmp/data
+	dd if=/dev/urandom of=/tmp/data bs=64k count=48 2>/dev/null
 	dd if=/tmp/data of=/dev/vda bs=64k conv=fsync 2>/dev/null
 	echo 3 >/proc/sys/vm/drop_caches
 	dd if=/dev/vda bs=4k count=768 2>/dev/null | cmp - /tmp/data && echo "guest: same data"
@@ -46,18 +46,18 @@ virtio_works() {
 
 # Features are shown from bit 0 on: 32 is VERSION_1, 34 RING_PACKED.
 virtio_tests() {
-	start_virtio packed packed
-	start_virtio mmio transport=mmio
+	start_virtio packed pci,packed
+	start_virtio mmio mmio
 	run_test "virtio: packed rings" virtio_works packed 'pci.* .{32}1.1' 3
 	run_test "virtio: on no bus" virtio_works mmio 'LNRO0005.* .{32}1.0' 3
-	start_virtio mmio-packed transport=mmio,packed
-	start_virtio transitional transitional
+	start_virtio mmio-packed mmio,packed
+	start_virtio transitional pci,transitional
 	run_test "virtio: on no bus, packed rings" \
 		virtio_works mmio-packed 'LNRO0005.* .{32}1.1' 3
 	run_test "virtio: transitional devices" \
 		virtio_works transitional 'pci.* .{32}1.0' 3
-	start_virtio legacy transitional virtio_pci.force_legacy=1
-	start_virtio legacy-pin transitional "virtio_pci.force_legacy=1 pci=nomsi"
+	start_virtio legacy pci,transitional virtio_pci.force_legacy=1
+	start_virtio legacy-pin pci,transitional "virtio_pci.force_legacy=1 pci=nomsi"
 	run_test "virtio: legacy driver" virtio_works legacy 'pci.* .{32}0.0' 3
 	run_test "virtio: legacy driver, without messages" \
 		virtio_works legacy-pin 'pci.* .{32}0.0' 3

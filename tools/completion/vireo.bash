@@ -136,7 +136,8 @@ _vireo()
 	--virtio)
 		compopt -o nospace
 		prefix=${cur%"${cur##*,}"}
-		words="packed transitional transport="
+		words="pci mmio"
+		[[ -z $prefix ]] || words="packed transitional"
 		;;
 	transport) words="pci mmio" ;;
 	backend) words="auto vireo memfd hugetlb" ;;
