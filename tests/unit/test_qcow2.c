@@ -34,9 +34,13 @@ struct write {
 static struct power {
 	bool on;
 	int durable;
+	uint64_t seed;
+	const struct disk *disk;
 	unsigned int nr;
 	struct write pending[PENDING];
 } power;
+
+static void maybe_cut(void);
 
 static void put_at(int fd, const void *buf, size_t len, uint64_t offset)
 {
@@ -63,6 +67,7 @@ static void remember(const void *buf, size_t len, uint64_t offset)
 /* In place of libc's. */
 ssize_t pwrite(int fd, const void *buf, size_t len, off_t offset)
 {
+	maybe_cut();
 	remember(buf, len, (uint64_t)offset);
 	put_at(fd, buf, len, (uint64_t)offset);
 	return (ssize_t)len;
@@ -73,6 +78,7 @@ int fdatasync(int fd)
 	unsigned int i;
 
 	(void)fd;
+	maybe_cut();
 	for (i = 0; i < power.nr; i++) {
 		put_at(power.durable, power.pending[i].data,
 		       power.pending[i].len, power.pending[i].offset);
@@ -101,7 +107,7 @@ static void copy_file(int to, int from)
 }
 
 /* What is on disk if the power goes now, and some of the rest made it. */
-static int cut(uint64_t *seed)
+static int cut(void)
 {
 	int fd = memfd_create("cut", MFD_CLOEXEC);
 	unsigned int i;
@@ -109,7 +115,7 @@ static int cut(uint64_t *seed)
 	assert_true(fd >= 0);
 	copy_file(fd, power.durable);
 	for (i = 0; i < power.nr; i++)
-		if (rnd(seed, 2))
+		if (rnd(&power.seed, 2))
 			put_at(fd, power.pending[i].data, power.pending[i].len,
 			       power.pending[i].offset);
 	return fd;
@@ -143,6 +149,8 @@ static void write_sectors(struct disk *d, uint32_t first, uint32_t n,
 	struct qcow2_place place;
 	uint8_t *buf;
 
+	for (i = 0; i < n; i++)
+		d->may[first + i][value] = true;
 	for (; offset < end; offset += place.len) {
 		assert_int_equal(qcow2_place(q, offset, end - offset, &place),
 				 0);
@@ -168,10 +176,8 @@ static void write_sectors(struct disk *d, uint32_t first, uint32_t n,
 		if (!place.in_place)
 			assert_int_equal(qcow2_link(q, &place), 0);
 	}
-	for (; n; n--, first++) {
+	for (; n; n--, first++)
 		d->now[first] = value;
-		d->may[first][value] = true;
-	}
 }
 
 static void clear_clusters(struct disk *d, uint32_t sector)
@@ -218,10 +224,24 @@ static void look(const struct disk *d, int fd)
 	assert_int_equal(qcow2_close(q), 0);
 }
 
+/* At any write, also in the midst of a flush. */
+static void maybe_cut(void)
+{
+	int lost;
+
+	if (!power.on || rnd(&power.seed, 4))
+		return;
+	power.on = false;
+	lost = cut();
+	look(power.disk, lost);
+	close(lost);
+	power.on = true;
+}
+
 static void cut_power(const struct qcow2_create *how, uint64_t seed)
 {
 	struct disk *d = calloc(1, sizeof(*d));
-	int fd = memfd_create("image", MFD_CLOEXEC), lost;
+	int fd = memfd_create("image", MFD_CLOEXEC);
 	struct error err = { "" };
 	unsigned int i;
 
@@ -232,8 +252,10 @@ static void cut_power(const struct qcow2_create *how, uint64_t seed)
 	    qcow2_open(&d->q, fd, "image", 0, &err))
 		fail_msg("%s", err.text);
 	copy_file(power.durable, fd);
-	power.on = true;
+	power.disk = d;
+	power.seed = seed;
 	flush(d);
+	power.on = true;
 	for (i = 0; i < 150; i++) {
 		switch (rnd(&seed, 8)) {
 		case 0:
@@ -248,13 +270,6 @@ static void cut_power(const struct qcow2_create *how, uint64_t seed)
 				      (uint8_t)(1 + rnd(&seed, 255)));
 		}
 		assert_int_equal(qcow2_trim(d->q), 0);
-		if (rnd(&seed, 4))
-			continue;
-		power.on = false;
-		lost = cut(&seed);
-		look(d, lost);
-		close(lost);
-		power.on = true;
 	}
 	assert_int_equal(qcow2_close(d->q), 0);
 	power.on = false;
