@@ -41,10 +41,10 @@ struct block_options {
 	bool readonly;
 	enum block_cache cache;
 	enum aio_kind aio;
-	bool shared;	     /* whoever else has it open */
-	bool no_backing;     /* for who only looks at tables */
-	bool for_repair;     /* even if its tables are not to be trusted */
-	unsigned int depth;  /* in a chain of backing files */
+	bool shared;	    /* whoever else has it open */
+	bool no_backing;    /* for who only looks at tables */
+	bool for_repair;    /* even if its tables are not to be trusted */
+	unsigned int depth; /* in a chain of backing files */
 };
 
 enum block_op {

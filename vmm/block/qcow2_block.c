@@ -47,27 +47,12 @@ static int backing_path(const struct qcow2_disk *disk, char path[PATH_MAX],
 					"long");
 }
 
-static int open_backing(struct qcow2_disk *disk,
-			const struct block_options *opt, struct error *err)
+/* Can the backing file that the image names be opened? */
+static int check_backing(const struct qcow2_disk *disk, unsigned int depth,
+			 char path[PATH_MAX], struct error *err)
 {
 	const struct qcow2 *q = disk->q;
-	struct block_options below = {
-		.format = q->backing_format,
-		.readonly = true,
-		.shared = opt->shared,
-		.depth = opt->depth + 1,
-		.cache = opt->cache == BLOCK_CACHE_NONE ? BLOCK_CACHE_AUTO :
-							  opt->cache,
-	};
-	char path[PATH_MAX];
-	int rc;
 
-	if (!q->backing || opt->no_backing)
-		return 0;
-	if (opt->fd)
-		return error_set(err, EACCES,
-				 "its backing file would have to be opened "
-				 "(vireo img convert makes an image without)");
 	/*
 	 * A guest could have made its raw image look like another format: so
 	 * what the format is has to be said.
@@ -84,16 +69,43 @@ static int open_backing(struct qcow2_disk *disk,
 				 "its backing file has the format %.32s, not "
 				 "raw or qcow2",
 				 q->backing_format);
-	if (opt->depth >= CHAIN_MAX)
+	if (depth >= CHAIN_MAX)
 		return error_set(err, ELOOP,
 				 "its backing files are more than %d deep: do "
 				 "they form a loop?",
 				 CHAIN_MAX);
-	rc = backing_path(disk, path, err);
-	if (rc)
+	return backing_path(disk, path, err);
+}
+
+static int open_backing(struct qcow2_disk *disk,
+			const struct block_options *opt, struct error *err)
+{
+	struct block_options below = {
+		.format = disk->q->backing_format,
+		.readonly = true,
+		.shared = opt->shared,
+		.depth = opt->depth + 1,
+		.cache = opt->cache == BLOCK_CACHE_NONE ? BLOCK_CACHE_AUTO :
+							  opt->cache,
+	};
+	char path[PATH_MAX];
+	int rc;
+
+	if (!disk->q->backing || opt->no_backing)
+		return 0;
+	if (opt->fd)
+		return error_set(err, EACCES,
+				 "the backing file of disk image %s would have "
+				 "to be opened (vireo img convert makes an "
+				 "image without)",
+				 disk->block->path);
+	rc = check_backing(disk, opt->depth, path, err);
+	if (rc) {
+		error_prefix(err, "disk image %s", disk->block->path);
 		return rc;
+	}
 	below.path = path;
-	return block_open(&disk->backing, &below, err);
+	return block_open(&disk->backing, &below, err); /* says which */
 }
 
 /* Tables are read and written through the page cache in any case. */
@@ -122,10 +134,13 @@ static int no_direct(struct block *block, const struct block_options *opt,
 
 	if (opt->cache == BLOCK_CACHE_NONE || opt->aio == AIO_LIBAIO)
 		return error_set(err, EINVAL,
-				 "its clusters are too small for cache=none "
-				 "and aio=libaio on this disk");
+				 "disk image %s: its clusters are too small for "
+				 "cache=none and aio=libaio on this disk",
+				 block->path);
 	if (flags < 0 || fcntl(block->fd, F_SETFL, flags & ~O_DIRECT))
-		return error_sys(err, errno, "cannot use the page cache");
+		return error_sys(err, errno,
+				 "disk image %s: cannot use the page cache",
+				 block->path);
 	block->direct = false;
 	block->align = 0;
 	if (opt->aio == AIO_AUTO)
@@ -160,10 +175,8 @@ static int disk_open(struct block *block, const struct block_options *opt,
 		if (rc && disk->backing)
 			block_close(disk->backing);
 	}
-	if (rc) {
-		error_prefix(err, "disk image %s", block->path);
+	if (rc)
 		goto err_close;
-	}
 	block->priv = disk;
 	block->size = disk->q->size - disk->q->size % BLOCK_SECTOR;
 	return 0;

@@ -222,6 +222,12 @@ static int count_bitmaps(struct count *c)
 
 	if (!q->nr_bitmaps)
 		return 0;
+	if (q->bitmaps_size > q->file_size ||
+	    at > q->file_size - q->bitmaps_size) {
+		tell(c, "the directory of bitmaps is not in the file");
+		c->check->corruptions++;
+		return 0;
+	}
 	rc = count_table(c, "the directory of bitmaps", at, q->bitmaps_size);
 	for (i = 0; i < q->nr_bitmaps && !rc; i++) {
 		if (at - q->bitmaps_offset + sizeof(head) > q->bitmaps_size)
@@ -233,7 +239,7 @@ static int count_bitmaps(struct count *c)
 		      ~7ULL;
 		table = get64(head);
 		entries = get32(head + 8);
-		if (entries > QCOW2_L1_BYTES / 8 || table >= q->file_size) {
+		if (entries > q->file_size / 8 || table >= q->file_size) {
 			c->check->corruptions++;
 			continue;
 		}
