@@ -74,7 +74,23 @@ _vireo()
 	fi
 
 	case $option in
-	--kernel | --initrd | --config | --disk | --rng | path | source)
+	--disk)
+		prefix=${cur%"${cur##*,}"}
+		compopt -o nospace
+		if [[ -n $prefix ]]; then
+			words="ro serial= format= cache= aio= queues= iothreads="
+			words+=" cpus= poll= block-size= physical-size= min-io="
+			words+=" opt-io= on-error= iops= iops-burst= bps= bps-burst="
+		else
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			compopt -o filenames
+		fi
+		;;
+	format) words="raw auto" ;;
+	cache) words="auto none writeback writethrough" ;;
+	aio) words="auto libaio io_uring threads" ;;
+	on-error) words="report stop" ;;
+	--kernel | --initrd | --config | --rng | path | source)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		compopt -o filenames
 		;;
