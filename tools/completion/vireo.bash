@@ -106,7 +106,23 @@ _vireo()
 	fi
 
 	case $option in
-	--kernel | --initrd | --config | --disk | --scsi | --cdrom | --rng | path | source)
+	--disk | --scsi)
+		prefix=${cur%"${cur##*,}"}
+		compopt -o nospace
+		if [[ -n $prefix ]]; then
+			words="ro serial= format= cache= aio= queues= iothreads="
+			words+=" cpus= poll= block-size= physical-size= min-io="
+			words+=" opt-io= on-error= iops= iops-burst= bps= bps-burst="
+		else
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			compopt -o filenames
+		fi
+		;;
+	format) words="raw qcow2 auto" ;;
+	cache) words="auto none writeback writethrough" ;;
+	aio) words="auto libaio io_uring threads" ;;
+	on-error) words="report stop" ;;
+	--kernel | --initrd | --config | --cdrom | --rng | path | source)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		compopt -o filenames
 		;;
