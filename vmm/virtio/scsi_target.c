@@ -69,12 +69,18 @@ static int open_block(struct block **block, const struct disk_config *config,
 
 /* Takes @block, which may be NULL, if it succeeds. */
 static int target_init(struct scsi_target *target, struct block *block,
-		       bool cdrom, const char *serial, struct error *err)
+		       bool cdrom, const struct disk_config *config,
+		       struct error *err)
 {
+	struct loop *loop = target->scsi->vpci.pci.dev.vm->loop;
+	const char *serial = config->serial;
 	int rc;
 
-	rc = aio_open(&target->aio, target->scsi->vpci.pci.dev.vm->loop,
+	rc = aio_open(&target->aio, loop,
 		      block && !cdrom ? block->aio : AIO_THREADS, err);
+	/* The host may have no more of what was not asked for. */
+	if (rc == -EAGAIN && config->aio == AIO_AUTO)
+		rc = aio_open(&target->aio, loop, AIO_THREADS, err);
 	if (rc)
 		return rc;
 	rc = scsi_lun_init(&target->lun, cdrom ? &scsi_cdrom : &scsi_disk,
@@ -126,7 +132,7 @@ int scsi_target_add(struct virtio_scsi *scsi, const struct disk_config *config,
 	rc = open_block(&block, config, cdrom, err);
 	if (rc)
 		goto err_free;
-	rc = target_init(target, block, cdrom, config->serial, err);
+	rc = target_init(target, block, cdrom, config, err);
 	if (rc)
 		goto err_block;
 	scsi->targets[i] = target;
