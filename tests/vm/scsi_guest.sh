@@ -113,7 +113,6 @@ larger() {
 
 # What the kernel resets, and goes on.
 reset() {
-	echo "$(basename "$(readlink -f "/sys/block/$disk/device")")" >/tmp/hctl
 	dd if="/dev/$disk" of=/dev/null bs=64k count=100 2>/dev/null && say reads
 	dmesg -r | grep '^<[0-4]>' | sed 's/^/guest: warning /'
 }

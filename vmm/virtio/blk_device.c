@@ -98,9 +98,17 @@ static int lane_open_aio(void *opaque, struct error *err)
 {
 	struct blk_lane *lane = opaque;
 	struct virtio_blk *blk = lane->blk;
+	enum sandbox sandbox = blk->vpci.pci.dev.vm->cfg->sandbox;
+	int rc = aio_open(&lane->aio, lane->loop, blk->block->aio, sandbox,
+			  err);
 
-	return aio_open(&lane->aio, lane->loop, blk->block->aio,
-			blk->vpci.pci.dev.vm->cfg->sandbox, err);
+	/* The host may have no more of what was not asked for. */
+	if (rc == -EAGAIN && blk->disk->aio == AIO_AUTO) {
+		log_info(blk->vpci.pci.dev.id, "%s; so aio=threads", err->text);
+		rc = aio_open(&lane->aio, lane->loop, AIO_THREADS, sandbox,
+			      err);
+	}
+	return rc;
 }
 
 static int blk_begin(struct device *dev, struct error *err)

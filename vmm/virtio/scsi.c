@@ -417,6 +417,17 @@ static bool uses(const struct virtio_scsi *scsi, enum aio_kind kind)
 	return false;
 }
 
+/* The host may have no more of what was not asked for. */
+static bool asked_for(const struct config *cfg, enum aio_kind kind)
+{
+	unsigned int i;
+
+	for (i = 0; i < cfg->nr_scsi; i++)
+		if (cfg->scsi[i].aio == kind)
+			return true;
+	return false;
+}
+
 static int scsi_begin(struct device *dev, struct error *err)
 {
 	struct virtio_scsi *scsi = scsi_of(dev);
@@ -424,9 +435,12 @@ static int scsi_begin(struct device *dev, struct error *err)
 	int rc = 0;
 
 	for (kind = AIO_LIBAIO; kind <= AIO_THREADS && !rc; kind++)
-		if (kind == AIO_THREADS || uses(scsi, kind))
+		if (kind == AIO_THREADS || uses(scsi, kind)) {
 			rc = aio_open(&scsi->aio[kind], dev->vm->loop, kind,
 				      dev->vm->cfg->sandbox, err);
+			if (rc == -EAGAIN && !asked_for(dev->vm->cfg, kind))
+				rc = 0;
+		}
 	return rc;
 }
 

@@ -70,8 +70,10 @@ static int open_block(struct block **block, const struct disk_config *config,
 
 /* Takes @block, which may be NULL, if it succeeds. */
 static int target_init(struct scsi_target *target, struct block *block,
-		       bool cdrom, const char *serial, struct error *err)
+		       bool cdrom, const struct disk_config *config,
+		       struct error *err)
 {
+	const char *serial = config->serial;
 	int rc;
 
 	rc = scsi_lun_init(&target->lun, cdrom ? &scsi_cdrom : &scsi_disk,
@@ -121,7 +123,7 @@ int scsi_target_add(struct virtio_scsi *scsi, const struct disk_config *config,
 	rc = open_block(&block, config, cdrom, err);
 	if (rc)
 		goto err_free;
-	rc = target_init(target, block, cdrom, config->serial, err);
+	rc = target_init(target, block, cdrom, config, err);
 	if (rc)
 		goto err_block;
 	scsi->targets[i] = target;
