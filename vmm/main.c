@@ -68,19 +68,21 @@ static void on_signal(void *opaque, uint32_t events)
 
 /*
  * A crash of the VMM itself must not leave the terminal raw.  The second time,
- * the signal does what it does by default.
+ * the signal does what it does by default: ends the process, but not one that
+ * is the first of its namespace, as in a strict sandbox.
  */
 static void on_fatal(int sig)
 {
 	terminal_restore();
 	raise(sig);
+	_exit(STATUS_SIGNAL + sig);
 }
 
 static int setup_signals(struct runner *r, struct error *err)
 {
 	static const int fatal[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
 	struct sigaction sa = { .sa_handler = on_fatal,
-				.sa_flags = (int)SA_RESETHAND };
+				.sa_flags = (int)SA_RESETHAND | SA_NODEFER };
 	sigset_t set;
 	size_t i;
 
