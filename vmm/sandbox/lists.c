@@ -128,7 +128,16 @@ static const struct sandbox_call main_calls[] = {
 	FCNTL(F_DUPFD_CLOEXEC),
 	/* Once it is detached, its standard error is the log. */
 	CALL(dup2),
-	/* The end: the names of sockets. */
+	/* SCSI disks, images that come by QMP or get another size. */
+	CALL(io_submit),
+	CALL(io_getevents),
+	CALL(io_uring_enter),
+	CALL(ftruncate),
+	FCNTL(F_OFD_SETLK),
+	IOCTL(BLKGETSIZE64),
+	IOCTL(BLKSSZGET),
+	/* The end: engines of disks, the names of sockets. */
+	CALL(io_destroy),
 	CALL(flock),
 	CALL(unlinkat),
 	CALL(nanosleep),
@@ -214,6 +223,7 @@ static const struct sandbox_call io_calls[] = {
 	CALL(pread64),
 	CALL(pwrite64),
 	CALL(ftruncate),
+	CALL(newfstatat),
 	/* Doorbells, interrupts, and other threads' loops. */
 	CALL(eventfd2),
 	CALL(epoll_ctl),
