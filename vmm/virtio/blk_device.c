@@ -99,6 +99,12 @@ static void lane_open_aio(void *opaque)
 
 	call->rc = aio_open(&lane->aio, lane->loop, lane->blk->block->aio,
 			    call->err);
+	/* What nobody has asked for need not work. */
+	if (!call->rc || lane->blk->disk->aio != AIO_AUTO)
+		return;
+	log_info(lane->blk->vpci.pci.dev.id, "%s; aio=threads then",
+		 call->err ? call->err->text : "no Linux AIO");
+	call->rc = aio_open(&lane->aio, lane->loop, AIO_THREADS, call->err);
 }
 
 /* Once the queues are there. */
