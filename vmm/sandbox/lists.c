@@ -56,6 +56,8 @@ static const struct sandbox_call vcpu_calls[] = {
 	/* Interrupts. */
 	IOCTL(KVM_IRQ_LINE),
 	IOCTL(KVM_SIGNAL_MSI),
+	IOCTL(KVM_IRQFD),
+	IOCTL(KVM_SET_GSI_ROUTING),
 	/* Windows of registers that come, go and move, doorbells in them. */
 	IOCTL(KVM_IOEVENTFD),
 	IOCTL(KVM_SET_USER_MEMORY_REGION),
@@ -168,6 +170,7 @@ static const struct sandbox_call main_calls[] = {
 	IOCTL(KVM_SET_DEBUGREGS),
 	IOCTL(KVM_SET_GUEST_DEBUG),
 	IOCTL(KVM_KVMCLOCK_CTRL),
+	IOCTL(KVM_SET_NESTED_STATE),
 	/* The machine's. */
 	IOCTL(KVM_GET_IRQCHIP),
 	IOCTL(KVM_SET_IRQCHIP),
@@ -180,6 +183,8 @@ static const struct sandbox_call main_calls[] = {
 	/* As for a vCPU: devices. */
 	IOCTL(KVM_IRQ_LINE),
 	IOCTL(KVM_SIGNAL_MSI),
+	IOCTL(KVM_IRQFD),
+	IOCTL(KVM_SET_GSI_ROUTING),
 	IOCTL(KVM_IOEVENTFD),
 	IOCTL(KVM_SET_USER_MEMORY_REGION),
 	IOCTL(KVM_REGISTER_COALESCED_MMIO),

@@ -104,7 +104,8 @@ static int lane_open_aio(void *opaque, struct error *err)
 
 	/* The host may have no more of what was not asked for. */
 	if (rc == -EAGAIN && blk->disk->aio == AIO_AUTO) {
-		log_info(blk->vpci.pci.dev.id, "%s; so aio=threads", err->text);
+		log_info(blk->vpci.pci.dev.id, "%s; so aio=threads",
+			 err ? err->text : "no Linux AIO");
 		rc = aio_open(&lane->aio, lane->loop, AIO_THREADS, sandbox,
 			      err);
 	}
