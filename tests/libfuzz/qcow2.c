@@ -29,8 +29,9 @@ struct aio {
 };
 
 int aio_open(struct aio **aio, struct loop *loop, enum aio_kind kind,
-	     struct error *err)
+	     enum sandbox sandbox, struct error *err)
 {
+	(void)sandbox;
 	(void)aio;
 	(void)loop;
 	(void)kind;

@@ -170,6 +170,7 @@ static const struct sandbox_call main_calls[] = {
 	IOCTL(KVM_SET_DEBUGREGS),
 	IOCTL(KVM_SET_GUEST_DEBUG),
 	IOCTL(KVM_KVMCLOCK_CTRL),
+	IOCTL(KVM_GET_NESTED_STATE),
 	IOCTL(KVM_SET_NESTED_STATE),
 	/* The machine's. */
 	IOCTL(KVM_GET_IRQCHIP),
