@@ -56,6 +56,10 @@ static const struct sandbox_call vcpu_calls[] = {
 	/* Interrupts. */
 	IOCTL(KVM_IRQ_LINE),
 	IOCTL(KVM_SIGNAL_MSI),
+	/* A message's eventfd, and where it leads. */
+	CALL(eventfd2),
+	CALL(close),
+	CALL(read),
 	IOCTL(KVM_IRQFD),
 	IOCTL(KVM_SET_GSI_ROUTING),
 	/* Windows of registers that come, go and move, doorbells in them. */
