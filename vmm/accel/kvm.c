@@ -109,6 +109,11 @@ static int kvm_create(struct accel **out, struct bus *pio, struct bus *mmio,
 	kvm->mmio = mmio;
 	pthread_mutex_init(&kvm->ring_lock, NULL);
 	pthread_mutex_init(&kvm->route_lock, NULL);
+	rc = kvm_routes_alloc(kvm);
+	if (rc) {
+		error_sys(err, -rc, "cannot make a KVM VM");
+		goto err_free;
+	}
 
 	rc = open_device(kvm, err);
 	if (rc)
@@ -139,6 +144,7 @@ err_vm:
 err_dev:
 	close(kvm->dev_fd);
 err_free:
+	free(kvm->routes);
 	pthread_mutex_destroy(&kvm->route_lock);
 	pthread_mutex_destroy(&kvm->ring_lock);
 	free(kvm);

@@ -38,7 +38,7 @@ struct kvm {
 	unsigned int ring_page; /* KVM_CAP_COALESCED_MMIO; 0: none */
 	bool coalesced_pio;	/* KVM_CAP_COALESCED_PIO */
 	pthread_mutex_t route_lock;
-	struct kvm_irq_routing *routes; /* NULL: as KVM has made them */
+	struct kvm_irq_routing *routes; /* empty: as KVM has made them */
 	bool log_asked;	 /* by the first log: log_clears is known */
 	bool log_clears; /* KVM clears its log by range, not when read */
 	struct kvm_vm_state *power_on;
@@ -107,6 +107,8 @@ void kvm_state_free(struct kvm *kvm);
 
 int kvm_irq_line(struct accel *accel, unsigned int gsi, bool level);
 int kvm_msi(struct accel *accel, uint64_t addr, uint32_t data);
+/* With room for all: a vCPU's thread that changes it has no memory to ask for. */
+int kvm_routes_alloc(struct kvm *kvm);
 int kvm_msi_route(struct accel *accel, int *gsi, uint64_t addr, uint32_t data);
 void kvm_msi_unroute(struct accel *accel, int gsi);
 int kvm_irqfd(struct accel *accel, unsigned int gsi, int eventfd,

@@ -60,6 +60,14 @@ static void pin_entries(struct kvm_irq_routing *t)
 	}
 }
 
+int kvm_routes_alloc(struct kvm *kvm)
+{
+	kvm->routes = calloc(1, sizeof(*kvm->routes) +
+					(PIN_ENTRIES + MAX_MESSAGES) *
+						sizeof(kvm->routes->entries[0]));
+	return kvm->routes ? 0 : -ENOMEM;
+}
+
 /* The entry of a message, or a new one if @gsi is -1; NULL: no room. */
 static struct kvm_irq_routing_entry *entry_of(struct kvm *kvm, int gsi)
 {
@@ -67,14 +75,8 @@ static struct kvm_irq_routing_entry *entry_of(struct kvm *kvm, int gsi)
 	struct kvm_irq_routing_entry *e;
 	uint32_t next = IRQ_PINS;
 
-	if (!t) {
-		t = calloc(1, sizeof(*t) + (PIN_ENTRIES + MAX_MESSAGES) *
-						   sizeof(t->entries[0]));
-		if (!t)
-			return NULL;
+	if (t->nr < PIN_ENTRIES)
 		pin_entries(t);
-		kvm->routes = t;
-	}
 	/* Messages are in the order of their GSIs: the first gap is free. */
 	for (e = t->entries + PIN_ENTRIES; e < t->entries + t->nr; e++) {
 		if (gsi >= 0 ? e->gsi == (uint32_t)gsi : e->gsi != next)
