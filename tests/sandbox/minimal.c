@@ -172,6 +172,7 @@ static void ask_for_bytes(struct accel_vcpu *vcpu)
 static void virtio(struct accel_vcpu *vcpu, uint64_t msix, uint64_t bar)
 {
 	const uint64_t common = bar + VIRTIO_PCI_COMMON;
+	struct accel_ops *ops = &rig_of(vcpu)->ops;
 	time_t end = time(NULL) + LIMIT;
 	unsigned int i;
 
@@ -197,6 +198,12 @@ static void virtio(struct accel_vcpu *vcpu, uint64_t msix, uint64_t bar)
 	while (!(load(vcpu, msix + 0x800, 8) & 1) && time(NULL) < end)
 		__builtin_ia32_pause();
 	store(vcpu, msix + 12, 4, 0);
+	/* Masked again, and then as if the host had no more routes. */
+	store(vcpu, msix + 12, 4, 1);
+	load(vcpu, msix + 0x800, 8);
+	ops->msi_route = NULL;
+	store(vcpu, msix + 12, 4, 0);
+	ops->msi_route = accel_kvm.msi_route;
 	/* The doorbell goes and comes with its window. */
 	config(vcpu, PCI_COMMAND, 2, 0);
 	config(vcpu, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);

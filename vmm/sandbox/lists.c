@@ -56,9 +56,9 @@ static const struct sandbox_call vcpu_calls[] = {
 	/* Interrupts. */
 	IOCTL(KVM_IRQ_LINE),
 	IOCTL(KVM_SIGNAL_MSI),
-	/* A message's eventfd, and where it leads. */
+	/* A message's eventfd, what is pending in it, and where it leads. */
 	CALL(eventfd2),
-	CALL(close),
+	CALL(poll),
 	CALL(read),
 	IOCTL(KVM_IRQFD),
 	IOCTL(KVM_SET_GSI_ROUTING),
