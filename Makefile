@@ -253,8 +253,10 @@ install: vmm tools
 	install -D -m 755 $(B)/vireo $(DESTDIR)$(prefix)/bin/vireo
 	install -D -m 755 $(B)/vireo-stat $(DESTDIR)$(prefix)/bin/vireo-stat
 	install -D -m 644 vmm/vireo.1 $(DESTDIR)$(prefix)/share/man/man1/vireo.1
-	install -D -m 644 vmm/vireo-disk.7 \
-		$(DESTDIR)$(prefix)/share/man/man7/vireo-disk.7
+	for page in disk memory sandbox; do \
+		install -D -m 644 vmm/vireo-$$page.7 \
+			$(DESTDIR)$(prefix)/share/man/man7/vireo-$$page.7 || exit 1; \
+	done
 	install -D -m 644 vmm/vireo-img.1 \
 		$(DESTDIR)$(prefix)/share/man/man1/vireo-img.1
 	install -D -m 644 tools/vireo-stat/vireo-stat.1 \
@@ -279,6 +281,8 @@ uninstall:
 		$(DESTDIR)$(prefix)/share/man/man1/vireo-img.1 \
 		$(DESTDIR)$(prefix)/share/man/man1/vireo-stat.1 \
 		$(DESTDIR)$(prefix)/share/man/man7/vireo-disk.7 \
+		$(DESTDIR)$(prefix)/share/man/man7/vireo-memory.7 \
+		$(DESTDIR)$(prefix)/share/man/man7/vireo-sandbox.7 \
 		$(DESTDIR)$(prefix)/share/man/man4/vireo.4 \
 		$(DESTDIR)$(prefix)/share/vireo/vm.schema.json \
 		$(DESTDIR)$(prefix)/include/linux/vireo.h \

@@ -26,7 +26,7 @@ enum on_error {
 
 struct disk_config {
 	char *path;
-	int fd; /* of it, from QMP; 0: it is opened */
+	int fd;	      /* of it, from QMP; 0: it is opened */
 	char *format; /* raw, qcow2, auto; NULL: by the path's end */
 	bool readonly;
 	char *serial; /* up to 20 bytes, shown to the guest */

@@ -21,8 +21,8 @@ struct vm;
 #define IOTHREAD_NAME 16
 
 struct iothread_options {
-	const char *cpus;      /* a list; NULL: wherever the process may run */
-	uint64_t poll_max_ns;  /* as loop_poll_max */
+	const char *cpus;     /* a list; NULL: wherever the process may run */
+	uint64_t poll_max_ns; /* as loop_poll_max */
 };
 
 struct iothread {

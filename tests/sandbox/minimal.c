@@ -9,6 +9,7 @@
  * Prints a line for each entry, "ok", "not ok" or "skip" and why, and has exit
  * status 1 if there is one that nothing notices.
  */
+#include <fcntl.h>
 #include <errno.h>
 #include <linux/pci_regs.h>
 #include <linux/seccomp.h>
@@ -338,7 +339,7 @@ static bool does_well(const struct work *work, const struct options *opt)
 	pid = fork();
 	if (!pid) {
 		if (!getenv("MINIMAL_TALKS"))
-			freopen("/dev/null", "w", stderr);
+			dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
 		be_machine(work, opt, slave);
 	}
 	waitpid(pid, &status, 0);

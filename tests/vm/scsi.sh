@@ -82,16 +82,22 @@ scsi_eject() {
 	wait_for 60 ask scsi eject '{"device": "scsi0-cd2"}' || fail "it stays locked" || return
 	ask scsi query-block || return
 	want answers '"tray_open": true' || return
+	! ask scsi blockdev-change-medium \
+		"{\"device\": \"scsi0-cd2\", \"filename\": \"$tmp/second.iso\"}" ||
+		fail "it opens a path" || return
+	want answers 'the machine is locked in' || return
+	ask scsi add-fd '{"fdset-id": 1}' "$tmp/second.iso" || return
 	ask scsi blockdev-change-medium \
-		"{\"device\": \"scsi0-cd2\", \"filename\": \"$tmp/second.iso\"}" || return
+		'{"device": "scsi0-cd2", "filename": "/dev/fdset/1"}' || return
 	in_guest again || return
 	want said '^cd second$'
 }
 
 scsi_hotplug() {
 	from scsi
+	ask scsi add-fd '{"fdset-id": 2}' "$tmp/more.img" || return
 	ask scsi x-vireo-scsi-add \
-		"{\"path\": \"$tmp/more.img\", \"serial\": \"DISK-2\"}" || return
+		'{"path": "/dev/fdset/2", "serial": "DISK-2"}' || return
 	want answers '"id": "scsi0-hd3"' || return
 	in_guest more || return
 	want said "^more 6144 $(disk_sum more.img)\$" || return

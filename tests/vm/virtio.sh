@@ -3,11 +3,17 @@
 # Part of tests/vm/run: a stock guest's drivers with each kind of ring and each
 # transport that --virtio offers.
 
-# start_virtio NAME OPTIONS [APPEND]: it writes to its disk and reads it again
+# As init loads it, it has no options.
+legacy_driver='rmmod virtio_pci
+	insmod $(find /lib/modules -name "virtio_pci.ko*") force_legacy=1'
+
+# start_virtio NAME OPTIONS [APPEND [FIRST]]: it writes to its disk and reads it
+# again; FIRST is what else it does, before
 start_virtio() {
 	truncate -s 4M "$tmp/$1.img"
 	# shellcheck disable=SC2016 # for the guest's shell
-	with_run 'for dev in /sys/bus/virtio/devices/*; do
+	with_run "${4-}"'
+	for dev in /sys/bus/virtio/devices/*; do
 		echo "guest: virtio $(readlink -f $dev) $(cat $dev/features)"
 	done
 	dd if=/dev/urandom of=/tmp/data bs=64k count=48 2>/dev/null
@@ -56,8 +62,8 @@ virtio_tests() {
 		virtio_works mmio-packed 'LNRO0005.* .{32}1.1' 3
 	run_test "virtio: transitional devices" \
 		virtio_works transitional 'pci.* .{32}1.0' 3
-	start_virtio legacy pci,transitional virtio_pci.force_legacy=1
-	start_virtio legacy-pin pci,transitional "virtio_pci.force_legacy=1 pci=nomsi"
+	start_virtio legacy pci,transitional "" "$legacy_driver"
+	start_virtio legacy-pin pci,transitional pci=nomsi "$legacy_driver"
 	run_test "virtio: legacy driver" virtio_works legacy 'pci.* .{32}0.0' 3
 	run_test "virtio: legacy driver, without messages" \
 		virtio_works legacy-pin 'pci.* .{32}0.0' 3

@@ -62,9 +62,10 @@ static void pin_entries(struct kvm_irq_routing *t)
 
 int kvm_routes_alloc(struct kvm *kvm)
 {
-	kvm->routes = calloc(1, sizeof(*kvm->routes) +
-					(PIN_ENTRIES + MAX_MESSAGES) *
-						sizeof(kvm->routes->entries[0]));
+	kvm->routes =
+		calloc(1, sizeof(*kvm->routes) +
+				  (PIN_ENTRIES + MAX_MESSAGES) *
+					  sizeof(kvm->routes->entries[0]));
 	return kvm->routes ? 0 : -ENOMEM;
 }
 

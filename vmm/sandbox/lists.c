@@ -139,6 +139,8 @@ static const struct sandbox_call main_calls[] = {
 	CALL(io_getevents),
 	CALL(io_uring_enter),
 	CALL(ftruncate),
+	FCNTL(F_GETFL),
+	FCNTL(F_SETFL),
 	FCNTL(F_OFD_SETLK),
 	IOCTL(BLKGETSIZE64),
 	IOCTL(BLKSSZGET),

@@ -99,8 +99,8 @@ static int lane_open_aio(void *opaque, struct error *err)
 	struct blk_lane *lane = opaque;
 	struct virtio_blk *blk = lane->blk;
 	enum sandbox sandbox = blk->vpci.pci.dev.vm->cfg->sandbox;
-	int rc = aio_open(&lane->aio, lane->loop, blk->block->aio, sandbox,
-			  err);
+	int rc =
+		aio_open(&lane->aio, lane->loop, blk->block->aio, sandbox, err);
 
 	/* The host may have no more of what was not asked for. */
 	if (rc == -EAGAIN && blk->disk->aio == AIO_AUTO) {
@@ -121,10 +121,9 @@ static int blk_begin(struct device *dev, struct error *err)
 	for (lane = blk->lanes; lane < blk->lanes + blk->nr_lanes && !rc;
 	     lane++) {
 		lane_add_poller(lane);
-		rc = lane->iothread ?
-			     iothread_start(lane->iothread, lane_open_aio, lane,
-					    err) :
-			     lane_open_aio(lane, err);
+		rc = lane->iothread ? iothread_start(lane->iothread,
+						     lane_open_aio, lane, err) :
+				      lane_open_aio(lane, err);
 	}
 	return rc;
 }

@@ -196,7 +196,8 @@ static struct aio *aio_for(const struct scsi_target *target)
 {
 	const struct virtio_scsi *scsi = target->scsi;
 	const struct scsi_lun *lun = &target->lun;
-	struct aio *aio = lun->medium ? scsi->aio[lun->medium->block->aio] : NULL;
+	struct aio *aio = lun->medium ? scsi->aio[lun->medium->block->aio] :
+					NULL;
 
 	return aio ? aio : scsi->aio[AIO_THREADS];
 }
