@@ -32,7 +32,8 @@ WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
 VMM_CFLAGS := -std=gnu11 -pthread -D_GNU_SOURCE -DVIREO_VERSION='"$(VERSION)"' \
             -fstack-protector-strong -fno-strict-aliasing \
             $(WARN) -Iuapi -Ivmm $(CFLAGS)
-VMM_LIBS := -ljansson -lcap -l:libaio.a -l:libz.a -l:libzstd.a
+# Linked in: the loader takes longer for a library than most take for their work.
+VMM_LIBS := -l:libjansson.a -l:libcap.a -l:libaio.a -l:libz.a -l:libzstd.a
 
 VMM_SRC  := $(sort $(wildcard vmm/*.c vmm/*/*.c))
 # Optional: URING= builds without.
