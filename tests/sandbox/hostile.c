@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * usage: hostile main|vcpu CALL PAYLOAD SANDBOX
+ * usage: hostile main|vcpu|io CALL PAYLOAD SANDBOX
  *        hostile --list
  *
  * Has a thread of a machine do what one that was taken over would try.  Exit
@@ -338,7 +338,7 @@ static void try(void)
 	_exit(hostile() < 0);
 }
 
-static void in_main(void *opaque)
+static void in_loop(void *opaque)
 {
 	(void)opaque;
 	try();
@@ -354,6 +354,8 @@ static enum accel_exit in_vcpu(struct accel_vcpu *vcpu, struct error *err)
 
 static void prepare(void)
 {
+	int fd;
+
 	had.kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	had.unbound = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	had.terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -361,14 +363,18 @@ static void prepare(void)
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	had.parent = getppid();
 	strcpy(had.file, "/tmp/vireo-hostile.XXXXXX");
-	close(mkstemp(had.file));
+	fd = mkstemp(had.file);
+	if (ftruncate(fd, 1 << 20))
+		exit(2);
+	close(fd);
 }
 
 int main(int argc, char **argv)
 {
 	static struct rig rig;
 	char *args[] = { "--kernel",  NULL,   "--memory",  "16M",
-			 "--console", "none", "--sandbox", NULL };
+			 "--console", "none", "--sandbox", NULL,
+			 "--disk",    NULL };
 	size_t i;
 
 	if (argc == 2 && !strcmp(argv[1], "--list")) {
@@ -381,16 +387,19 @@ int main(int argc, char **argv)
 			hostile = calls[i].fn;
 	if (!hostile) {
 		fprintf(stderr,
-			"usage: hostile main|vcpu CALL PAYLOAD SANDBOX\n");
+			"usage: hostile main|vcpu|io CALL PAYLOAD SANDBOX\n");
 		return 2;
 	}
 	prepare();
 	args[1] = argv[3];
 	args[7] = argv[4];
+	args[9] = had.file;
 	if (!strcmp(argv[1], "main"))
-		rig.in_main = in_main;
+		rig.in_main = in_loop;
+	else if (!strcmp(argv[1], "io"))
+		rig.in_io = in_loop;
 	else
 		rig.in_vcpu = in_vcpu;
-	rig_run(&rig, 8, args, NULL);
+	rig_run(&rig, 10, args, NULL);
 	return 2; /* it never came to it */
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "accel/kvm.h"
+#include "iothread.h"
 #include "options.h"
 
 struct rig *rig_of(struct accel_vcpu *vcpu)
@@ -38,6 +39,11 @@ int rig_run(struct rig *rig, int argc, char **argv,
 		rig->call.fn = rig->in_main;
 		rig->call.opaque = rig;
 		loop_post(rig->vm.loop, &rig->call);
+	}
+	if (rig->in_io) {
+		rig->call.fn = rig->in_io;
+		rig->call.opaque = rig;
+		loop_post(rig->vm.iothreads->loop, &rig->call);
 	}
 	rc = vm_run(&rig->vm, &err);
 	vm_destroy(&rig->vm);

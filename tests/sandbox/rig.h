@@ -18,6 +18,8 @@ struct rig {
 	struct config cfg;
 	struct accel_ops ops;
 	struct loop_call call;
+	/* As in_main, but of the first disk's loop. */
+	void (*in_io)(void *opaque);
 	/* The main loop's, once; the guest's, in place of KVM's.  Or NULL. */
 	void (*in_main)(void *opaque);
 	enum accel_exit (*in_vcpu)(struct accel_vcpu *vcpu, struct error *err);
