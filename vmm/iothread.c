@@ -4,7 +4,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include "log.h"
 #include "loop.h"
 #include "sandbox.h"
+#include "thread.h"
 #include "vm.h"
 
 #define IOTHREAD_STACK (256U << 10)
@@ -52,29 +52,18 @@ static void *iothread_main(void *opaque)
 	return NULL;
 }
 
-/* Signals are the main thread's. */
 static int thread_make(struct iothread *iothread, struct hello *hello,
 		       struct error *err)
 {
 	pthread_attr_t attr;
-	sigset_t all, old;
 	int rc;
 
-	sigfillset(&all);
-	sigdelset(&all, SIGSEGV);
-	sigdelset(&all, SIGBUS);
-	sigdelset(&all, SIGFPE);
-	sigdelset(&all, SIGILL);
-	sigdelset(&all, SIGABRT);
-	sigdelset(&all, SIGSYS);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, IOTHREAD_STACK);
 	if (iothread->bound)
 		pthread_attr_setaffinity_np(&attr, sizeof(iothread->cpus),
 					    &iothread->cpus);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&iothread->thread, &attr, iothread_main, hello);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	rc = thread_create(&iothread->thread, &attr, iothread_main, hello);
 	pthread_attr_destroy(&attr);
 	if (rc)
 		return error_sys(err, rc, "cannot start the thread %s%s",

@@ -2,7 +2,6 @@
 #include "vcpu.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include "config.h"
 #include "error.h"
 #include "sandbox.h"
+#include "thread.h"
 #include "vm.h"
 
 /*
@@ -91,24 +91,14 @@ static void *vcpu_main(void *opaque)
 
 static int vcpu_start(struct vcpu *vcpu, struct error *err)
 {
-	sigset_t all, old;
 	pthread_attr_t attr;
 	int rc;
 
-	/* Signals are the main thread's; the accelerator opens its own. */
-	sigfillset(&all);
-	sigdelset(&all, SIGSEGV);
-	sigdelset(&all, SIGBUS);
-	sigdelset(&all, SIGFPE);
-	sigdelset(&all, SIGILL);
-	sigdelset(&all, SIGABRT);
-	sigdelset(&all, SIGSYS);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
+	/* The accelerator opens signals of its own. */
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, VCPU_STACK);
-	rc = pthread_create(&vcpu->thread, &attr, vcpu_main, vcpu);
+	rc = thread_create(&vcpu->thread, &attr, vcpu_main, vcpu);
 	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (rc)
 		return error_sys(err, rc, "cannot start the thread of vCPU %u",
 				 vcpu->id);

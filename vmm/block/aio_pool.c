@@ -9,13 +9,13 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "../error.h"
+#include "../thread.h"
 #include "aio_engine.h"
 
 struct aio_pool {
@@ -129,22 +129,16 @@ static void threads_end(struct aio_pool *pool)
 		pthread_join(pool->threads[i], NULL);
 }
 
-/* Signals are for the main thread. */
 static int threads_make(struct aio_pool *pool, unsigned int nr)
 {
-	sigset_t all, old;
 	int rc = 0;
 
-	sigfillset(&all);
-	sigdelset(&all, SIGSYS);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
 	while (pool->nr < nr && !rc) {
-		rc = pthread_create(&pool->threads[pool->nr], NULL, work, pool);
+		rc = thread_create(&pool->threads[pool->nr], NULL, work, pool);
 		if (!rc)
 			pthread_setname_np(pool->threads[pool->nr++],
 					   "aio-worker");
 	}
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (!pool->nr)
 		return -rc;
 	pthread_mutex_lock(&pool->lock);
