@@ -103,6 +103,9 @@ static const struct sandbox_call vcpu_calls[] = {
 };
 
 static const struct sandbox_call main_calls[] = {
+	/* A device's interrupt. */
+	IOCTL(KVM_IRQ_LINE),
+
 	/* The loop, and descriptors that it watches. */
 	CALL(epoll_pwait2),
 	CALL(epoll_ctl),
@@ -155,6 +158,7 @@ static const struct sandbox_call main_calls[] = {
 	CALL(lseek),
 	CALL(sendfile),
 	CALL_IF(madvise, 2, ALL_BITS, MADV_COLLAPSE),
+	CALL_IF(madvise, 2, ALL_BITS, MADV_HUGEPAGE),
 	/* The state of a vCPU: power-on, a debugger's, a crash's. */
 	IOCTL(KVM_CHECK_EXTENSION),
 	IOCTL(KVM_GET_MSR_INDEX_LIST),
@@ -188,7 +192,6 @@ static const struct sandbox_call main_calls[] = {
 	IOCTL(KVM_GET_STATS_FD),
 	IOCTL(VIREO_STATS),
 	/* As for a vCPU: devices. */
-	IOCTL(KVM_IRQ_LINE),
 	IOCTL(KVM_SIGNAL_MSI),
 	IOCTL(KVM_IRQFD),
 	IOCTL(KVM_SET_GSI_ROUTING),
