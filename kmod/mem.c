@@ -396,6 +396,17 @@ static const struct file_operations vireo_mem_fops = {
 	.release = vireo_mem_release,
 };
 
+/* No huge page reaches beyond the end: the bitmaps have no bits for that. */
+static const char *huge_policy(const struct vireo_mem_create *create)
+{
+	if (create->flags & VIREO_MEM_HUGE)
+		return "within_size";
+	if (create->flags & VIREO_MEM_HUGE_ADVISE &&
+	    IS_ALIGNED(create->bytes, VIREO_MEM_HUGE_SIZE))
+		return "advise";
+	return "never";
+}
+
 /*
  * A file system of its own for what shared memory of the system cannot be asked
  * for.  The file keeps it.
@@ -411,11 +422,9 @@ static struct file *make_shm_on_mount(const struct vireo_mem_create *create,
 
 	if (!type)
 		return ERR_PTR(-ENODEV);
-	/* Not beyond its end: the bitmaps have no bits for that. */
 	if (vireo_has_huge_pages())
 		n = scnprintf(options, sizeof(options), "huge=%s,",
-			      create->flags & VIREO_MEM_HUGE ? "within_size" :
-							       "never");
+			      huge_policy(create));
 	if (create->node >= 0)
 		scnprintf(options + n, sizeof(options) - n, "mpol=bind:%d",
 			  create->node);
@@ -434,7 +443,7 @@ static struct file *make_shm(const struct vireo_mem_create *create)
 	char name[48];
 
 	snprintf(name, sizeof(name), "vireo-mem:%s", create->name);
-	if (create->flags & VIREO_MEM_HUGE || create->node >= 0)
+	if (create->flags || create->node >= 0)
 		shm = make_shm_on_mount(create, name);
 	else
 		shm = vireo_shmem_file_setup(NULL, name, create->bytes);
@@ -495,7 +504,8 @@ long vireo_mem_create(void *unused, union vireo_arg *arg, void __user *uarg)
 	struct file *file;
 	int fd;
 
-	if (create->flags & ~VIREO_MEM_HUGE || create->reserved ||
+	if (create->flags & ~(VIREO_MEM_HUGE | VIREO_MEM_HUGE_ADVISE) ||
+	    hweight32(create->flags) > 1 || create->reserved ||
 	    !create->bytes || !PAGE_ALIGNED(create->bytes) ||
 	    create->bytes > VIREO_MAX_MEM || create->node < -1 ||
 	    create->node >= MAX_NUMNODES || !create->name[0] ||

@@ -12,10 +12,6 @@
 #include "memory/backend.h"
 
 #define HUGE_PAGE MEM_HUGE_PAGE
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25 /* Linux 6.1 */
-#endif
-
 const struct mem_backend *mem_choose(const struct mem_options *opt,
 				     const char *no_vireo, struct error *err)
 {
@@ -171,13 +167,10 @@ void *mem_ptr(const struct mem *mem, uint64_t gpa, uint64_t len,
 	return NULL;
 }
 
-bool mem_make_huge(const struct mem *mem, uint8_t *p)
+bool mem_make_huge(const struct mem *mem, uint64_t offset, uint64_t len)
 {
-	uint8_t *page = p - (size_t)(p - mem->base) % HUGE_PAGE;
-
-	/* There must be a page table. */
-	__atomic_fetch_or(page, 0, __ATOMIC_RELAXED);
-	return !madvise(page, HUGE_PAGE, MADV_COLLAPSE);
+	return mem->backend->make_huge &&
+	       mem->backend->make_huge(mem, offset, len);
 }
 
 bool mem_file_ok(const struct mem *mem)

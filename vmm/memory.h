@@ -134,11 +134,11 @@ static inline void mem_written(const struct mem *mem, const void *p,
 }
 
 /*
- * Makes the aligned 2 MiB of RAM around @p a huge page, keeping what is there;
- * false if the host does not.  For what is about to be filled: that is less
- * work than 512 pages.
+ * Makes huge pages of a range of them, keeping what is there; false if the host
+ * does not, and for some of them perhaps if true.  For what is about to be
+ * filled: that is less work than 512 pages for each.
  */
-bool mem_make_huge(const struct mem *mem, uint8_t *p);
+bool mem_make_huge(const struct mem *mem, uint64_t offset, uint64_t len);
 
 /* May mem->fd be written to?  Not if snapshots would not see that. */
 bool mem_file_ok(const struct mem *mem);

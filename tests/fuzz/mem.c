@@ -106,7 +106,9 @@ static long do_create(void *ctx)
 	struct vireo_mem_create create =
 		mem_template(PAGE * (1 + rng_below(&z->rng, MAX_PAGES)));
 
-	create.flags = rng_one_in(&z->rng, 3) ? VIREO_MEM_HUGE : 0;
+	create.flags = rng_one_in(&z->rng, 3) ? VIREO_MEM_HUGE :
+		       rng_one_in(&z->rng, 2) ? VIREO_MEM_HUGE_ADVISE :
+						0;
 	if (rng_one_in(&z->rng, 8))
 		create.node = rng_below(&z->rng, 3);
 	return put(z, POOL_MEM,

@@ -43,7 +43,8 @@ TEST_F(mem_ioctl, create)
 	{ TH_LOG(#change); }						\
 } while (0)
 	REFUSED(c.size = sizeof(c) - 1);
-	REFUSED(c.flags = VIREO_MEM_HUGE << 1);
+	REFUSED(c.flags = VIREO_MEM_HUGE | VIREO_MEM_HUGE_ADVISE);
+	REFUSED(c.flags = VIREO_MEM_HUGE_ADVISE << 1);
 	REFUSED(c.flags = 1U << 31);
 	REFUSED(c.bytes = 0);
 	REFUSED(c.bytes = 1);

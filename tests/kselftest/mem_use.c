@@ -472,6 +472,69 @@ TEST_F(mem_use, huge_pages)
 	close(plain);
 }
 
+/* What is huge of an object after two pages of a mapping were touched. */
+static __u64 huge_after(int dev, size_t bytes, int advice)
+{
+	int mem = mem_create(dev, bytes, VIREO_MEM_HUGE_ADVISE);
+	uint8_t *p = mem_map(mem, bytes);
+	__u64 huge;
+
+	if (!p || (advice && madvise(p, bytes, advice)))
+		return -1;
+	p[0] = 1;
+	p[bytes - PAGE] = 1;
+	huge = mem_stat(mem).huge;
+	munmap(p, bytes);
+	close(mem);
+	return huge;
+}
+
+TEST_F(mem_use, huge_pages_where_advised)
+{
+	const size_t bytes = 4 * HUGE;
+	static uint8_t was[PAGE];
+	int mem, s;
+	uint8_t *p, *part;
+
+	if (access("/sys/kernel/mm/transparent_hugepage", F_OK))
+		SKIP(return, "no huge pages in this kernel");
+	EXPECT_EQ(huge_after(self->dev, bytes, 0), 0);
+	EXPECT_EQ(huge_after(self->dev, bytes, MADV_HUGEPAGE), 2 * HUGE);
+	EXPECT_EQ(huge_after(self->dev, bytes, MADV_NOHUGEPAGE), 0);
+	/* One of them would reach beyond the end. */
+	EXPECT_EQ(huge_after(self->dev, bytes + PAGE, MADV_HUGEPAGE), 0);
+	EXPECT_EQ(huge_after(self->dev, bytes - PAGE, MADV_HUGEPAGE), 0);
+
+	/* By a second mapping, of a part, which is gone then. */
+	mem = mem_create(self->dev, bytes, VIREO_MEM_HUGE_ADVISE);
+	p = mem_map(mem, bytes);
+	ASSERT_NE(p, NULL);
+	page_fill(p, 0, 1);
+	part = mmap(NULL, HUGE, PROT_READ | PROT_WRITE, MAP_SHARED, mem,
+		    2 * HUGE);
+	ASSERT_NE(part, MAP_FAILED);
+	ASSERT_EQ(madvise(part, HUGE, MADV_HUGEPAGE), 0);
+	page_fill(part + PAGE, 1, 1);
+	munmap(part, HUGE);
+	EXPECT_EQ(mem_stat(mem).huge, HUGE);
+	EXPECT_EQ(mem_stat(mem).resident, HUGE + PAGE);
+	EXPECT_TRUE(page_is(p, 0, 1));
+	EXPECT_TRUE(page_is(p + 2 * HUGE + PAGE, 1, 1));
+
+	/* A snapshot of both kinds of pages. */
+	s = mem_snapshot(mem, 0);
+	ASSERT_GE(s, 0);
+	page_fill(p, 0, 2);
+	page_fill(p + 2 * HUGE + PAGE, 1, 2);
+	ASSERT_EQ(pread(s, was, PAGE, 0), PAGE);
+	EXPECT_TRUE(page_is(was, 0, 1));
+	ASSERT_EQ(pread(s, was, PAGE, 2 * HUGE + PAGE), PAGE);
+	EXPECT_TRUE(page_is(was, 1, 1));
+	close(s);
+	munmap(p, bytes);
+	close(mem);
+}
+
 TEST_F(mem_use, numa_policy)
 {
 	unsigned long node0 = 1;

@@ -538,13 +538,18 @@ struct vireo_stats_desc {
 
 /* Flags of VIREO_MEM_CREATE. */
 #define VIREO_MEM_HUGE (1U << 0)
+#define VIREO_MEM_HUGE_ADVISE (1U << 1)
 
 /**
  * struct vireo_mem_create - make a memory object (VIREO_MEM_CREATE)
  * @size: size of the struct
- * @flags: 0 or VIREO_MEM_HUGE: of huge pages where there are some to be had,
- *         even if the system gives shared memory none; else as the system's
- *         setting for shared memory says (shmem_enabled)
+ * @flags: at most one of
+ *         VIREO_MEM_HUGE: of huge pages where there are some to be had;
+ *         VIREO_MEM_HUGE_ADVISE: likewise, but only what is first touched by a
+ *         mapping that was told MADV_HUGEPAGE; none in an object that does not
+ *         end with a huge page.
+ *         Both even if the system gives shared memory none; with neither, as
+ *         the system's setting for shared memory says (shmem_enabled)
  * @bytes: size of the object, a multiple of VIREO_MEM_PAGE_SIZE, at least one
  *         page, at most VIREO_MAX_MEM
  * @node: NUMA node that all its pages come from, or -1

@@ -258,34 +258,56 @@ static uint64_t send(const struct mem *mem, const uint8_t *to,
 	return done;
 }
 
+static int load_part(const struct mem *mem, const struct boot_file *file,
+		     const struct boot_segment *seg, uint8_t *p, uint64_t from,
+		     uint64_t to, bool huge, struct error *err)
+{
+	if (!huge)
+		from += send(mem, p + from, file, seg->off + from, to - from);
+	return boot_read(file, seg->off + from, p + from, to - from, err);
+}
+
 /*
- * In pieces, so that each that fills half of a huge page can have one:
- * allocating and clearing it takes a third of what 512 pages do.
+ * The huge pages of which at least half will be filled, in bytes from where RAM
+ * begins: allocating and clearing one takes a third of what 512 pages do.
  */
+static void huge_part(const struct mem *mem, uint64_t begin, uint64_t end,
+		      uint64_t *first, uint64_t *last)
+{
+	const uint64_t half = MEM_HUGE_PAGE / 2;
+
+	*first = (begin + half - 1) / MEM_HUGE_PAGE * MEM_HUGE_PAGE;
+	*last = (end + half) / MEM_HUGE_PAGE * MEM_HUGE_PAGE;
+	if (*last > mem->size)
+		*last -= MEM_HUGE_PAGE;
+	if (end - begin < half || *last < *first)
+		*last = *first;
+}
+
+/* In three parts: before the huge pages, in them, and behind them. */
 static int load_bytes(const struct boot *boot, const struct mem *mem,
 		      const struct boot_file *file,
 		      const struct boot_segment *seg, uint8_t *p,
 		      struct error *err)
 {
-	uint64_t off = 0, len, done;
-	bool can = !boot->dirty, huge;
-	int ret;
+	uint64_t begin = (uint64_t)(p - mem->base), end = begin + seg->filesz;
+	uint64_t first, last, at = 0, to;
+	int ret = 0;
 
-	for (; off < seg->filesz; off += len) {
-		len = MEM_HUGE_PAGE -
-		      (uint64_t)(p + off - mem->base) % MEM_HUGE_PAGE;
-		if (len > seg->filesz - off)
-			len = seg->filesz - off;
-		huge = can && len >= MEM_HUGE_PAGE / 2;
-		if (huge)
-			can = huge = mem_make_huge(mem, p + off);
-		done = huge ? 0 : send(mem, p + off, file, seg->off + off, len);
-		ret = boot_read(file, seg->off + off + done, p + off + done,
-				len - done, err);
-		if (ret)
-			return ret;
+	huge_part(mem, begin, end, &first, &last);
+	if (!boot->dirty && first < last &&
+	    mem_make_huge(mem, first, last - first)) {
+		if (first > begin) {
+			at = first - begin;
+			ret = load_part(mem, file, seg, p, 0, at, false, err);
+		}
+		to = (last < end ? last : end) - begin;
+		if (!ret)
+			ret = load_part(mem, file, seg, p, at, to, true, err);
+		at = to;
 	}
-	return 0;
+	return ret ? ret :
+		     load_part(mem, file, seg, p, at, seg->filesz, false, err);
 }
 
 static int load_segment(const struct boot *boot, const struct mem *mem,

@@ -20,6 +20,8 @@ struct mem_backend {
 	/* Optional: wishes and rules about the mapping. */
 	int (*advise)(const struct mem *mem, const struct mem_options *opt,
 		      struct error *err);
+	/* Optional: as mem_make_huge(). */
+	bool (*make_huge)(const struct mem *mem, uint64_t offset, uint64_t len);
 	/* Makes the pages of a range; by several threads at once. */
 	int (*prefault)(const struct mem *mem, uint64_t offset, uint64_t len);
 	int (*discard)(struct mem *mem, uint64_t offset, uint64_t len);

@@ -14,6 +14,10 @@
 #include "../error.h"
 #include "backend.h"
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1 */
+#endif
+
 #define LONG_BITS (8 * sizeof(unsigned long))
 
 static int make_memfd(uint64_t size, unsigned int flags, int *out,
@@ -79,6 +83,21 @@ static int memfd_advise(const struct mem *mem, const struct mem_options *opt,
 	return opt->has_node ? bind_to_node(mem, opt->node, err) : 0;
 }
 
+/* Unless shmem_enabled allows them, there are none but by this. */
+static bool memfd_make_huge(const struct mem *mem, uint64_t offset,
+			    uint64_t len)
+{
+	uint8_t *p = mem->base + offset, *end = p + len;
+
+	for (; p < end; p += MEM_HUGE_PAGE) {
+		/* There must be a page table. */
+		__atomic_fetch_or(p, 0, __ATOMIC_RELAXED);
+		if (madvise(p, MEM_HUGE_PAGE, MADV_COLLAPSE))
+			return false;
+	}
+	return true;
+}
+
 static int memfd_discard(struct mem *mem, uint64_t offset, uint64_t len)
 {
 	int rc;
@@ -106,6 +125,7 @@ const struct mem_backend mem_backend_memfd = {
 	.page = MEM_PAGE,
 	.create = memfd_backend_create,
 	.advise = memfd_advise,
+	.make_huge = memfd_make_huge,
 	.prefault = mem_populate,
 	.discard = memfd_discard,
 	WATCHED_BY_THE_VMM,

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "../error.h"
@@ -16,7 +17,7 @@ static int vireo_create(const struct mem_options *opt, int *fd,
 {
 	struct vireo_mem_create create = {
 		.size = sizeof(create),
-		.flags = opt->huge ? VIREO_MEM_HUGE : 0,
+		.flags = opt->huge ? VIREO_MEM_HUGE : VIREO_MEM_HUGE_ADVISE,
 		.bytes = opt->size,
 		.node = opt->has_node ? (int)opt->node : -1,
 		.name = "ram",
@@ -38,6 +39,27 @@ static int vireo_create(const struct mem_options *opt, int *fd,
 			       (unsigned long long)(opt->size >> 20));
 	close(dev);
 	return rc;
+}
+
+/*
+ * By a mapping for this alone, which is made so that they fit: to tell a part
+ * of that of all memory would cut it into parts.
+ */
+static bool vireo_make_huge(const struct mem *mem, uint64_t offset,
+			    uint64_t len)
+{
+	uint8_t *map, *p;
+	bool can;
+
+	map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, mem->fd,
+		   (off_t)offset);
+	if (map == MAP_FAILED)
+		return false;
+	can = !madvise(map, len, MADV_HUGEPAGE);
+	for (p = map; can && p < map + len; p += MEM_HUGE_PAGE)
+		__atomic_fetch_or(p, 0, __ATOMIC_RELAXED);
+	munmap(map, len);
+	return can;
 }
 
 static int vireo_discard(struct mem *mem, uint64_t offset, uint64_t len)
@@ -143,6 +165,7 @@ const struct mem_backend mem_backend_vireo = {
 	.page = MEM_PAGE,
 	.file_ok = true,
 	.create = vireo_create,
+	.make_huge = vireo_make_huge,
 	.prefault = mem_populate,
 	.discard = vireo_discard,
 	.log_start = vireo_log_start,
