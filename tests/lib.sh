@@ -32,6 +32,7 @@ trap 'exit 143' TERM
 run_test() {
 	local name=$1 file
 	shift
+	[[ $name =~ ${ONLY-} ]] || return 0
 	t=$tmp/test why=
 	rm -rf "$t"
 	mkdir "$t"

@@ -162,12 +162,10 @@ disk_tests() {
 		skip "disks" "no $diskio (make vm-guest), or no e2fsprogs"
 		return
 	fi
-	run_test "disk: libaio" verified aio=libaio
-	run_test "disk: io_uring" verified aio=io_uring
-	run_test "disk: threads" verified aio=threads,cache=none
+	fio_tests
+	run_test "disk: threads, O_DIRECT" verified aio=threads,cache=none
 	run_test "disk: writethrough" verified cache=writethrough
 	run_test "disk: the main thread" verified iothreads=0
-	run_test "disk: packed ring" verified aio=libaio --virtio packed=on
 	run_test "disk: four queues, two threads, polling" \
 		verified queues=4,iothreads=2,poll=50 --cpus 4
 	run_test "disk: limits" verified iops=300,bps=8M
