@@ -32,7 +32,9 @@ WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
 VMM_CFLAGS := -std=gnu11 -pthread -D_GNU_SOURCE -DVIREO_VERSION='"$(VERSION)"' \
             -fstack-protector-strong -fno-strict-aliasing \
             $(WARN) -Iuapi -Ivmm $(CFLAGS)
-# Linked in: the loader takes longer for a library than most take for their work.
+# Linked in, as is the C library: the loader takes longer for a library than most
+# take for their work.  PIE=-pie links the C library at run time, as ASan needs.
+PIE       = -static-pie
 VMM_LIBS := -l:libjansson.a -l:libcap.a -l:libaio.a -l:libz.a -l:libzstd.a
 
 VMM_SRC  := $(sort $(wildcard vmm/*.c vmm/*/*.c))
@@ -59,7 +61,7 @@ vmm: $(B)/vireo $(if $(CROSS),,$(B)/schema-checked)
 
 $(B)/vireo: $(VMM_OBJ)
 	@echo "  LD      $@"
-	@$(CC) $(CFLAGS) $(LDFLAGS) -pthread -pie -Wl,-z,relro,-z,now -o $@ $^ $(VMM_LIBS)
+	@$(CC) $(CFLAGS) $(LDFLAGS) -pthread $(PIE) -Wl,-z,relro,-z,now -o $@ $^ $(VMM_LIBS)
 
 # The schema that ships is that of the option table.
 $(B)/schema-checked: $(B)/vireo vmm/vm.schema.json
@@ -205,7 +207,7 @@ tests: $(UNIT) payload sandbox-tests kselftest fuzz vm-guest imgtest checked \
 # and the tests of hostile guests.
 CHECKED := $(B)/asan/vireo $(UNIT_HOSTILE:%=$(B)/asan/tests/unit/%)
 checked:
-	@$(MAKE) --no-print-directory B=$(B)/asan $(CHECKED) CFLAGS="-O1 -g \
+	@$(MAKE) --no-print-directory B=$(B)/asan PIE=-pie $(CHECKED) CFLAGS="-O1 -g \
 		-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 
 run: setup

@@ -103,9 +103,6 @@ static const struct sandbox_call vcpu_calls[] = {
 };
 
 static const struct sandbox_call main_calls[] = {
-	/* A device's interrupt. */
-	IOCTL(KVM_IRQ_LINE),
-
 	/* The loop, and descriptors that it watches. */
 	CALL(epoll_pwait2),
 	CALL(epoll_ctl),
@@ -192,6 +189,7 @@ static const struct sandbox_call main_calls[] = {
 	IOCTL(KVM_GET_STATS_FD),
 	IOCTL(VIREO_STATS),
 	/* As for a vCPU: devices. */
+	IOCTL(KVM_IRQ_LINE),
 	IOCTL(KVM_SIGNAL_MSI),
 	IOCTL(KVM_IRQFD),
 	IOCTL(KVM_SET_GSI_ROUTING),
