@@ -115,6 +115,7 @@ static const struct sandbox_call main_calls[] = {
 	CALL(read),
 	CALL(write),
 	CALL(pread64),
+	CALL(pwrite64),
 	CALL(preadv),
 	CALL(pwritev2),
 	CALL(fallocate),
