@@ -102,6 +102,20 @@ REFUSED = [
     b'{"execute": "remove-fd", "arguments": {"fdset-id": 4}}',
     b'{"execute": "remove-fd", "arguments": {"fdset-id": 4, "fd": 3}}',
     b'{"execute": "query-status", "id": {"a": [1, null, "b"]}, "x": 0}',
+    b'{"execute": "qom-list-properties", "arguments": {"typename": "nix"}}',
+    b'{"execute": "block_resize", "arguments": {"size": -1}}',
+    b'{"execute": "block_resize", "arguments": {"size": 1, "device": "x"}}',
+    b'{"execute": "block_resize", "arguments": {"size": 1, "node-name": "x"}}',
+    b'{"execute": "eject", "arguments": {"device": "a", "id": "b"}}',
+    b'{"execute": "eject", "arguments": {"id": "b"}}',
+    b'{"execute": "blockdev-change-medium", "arguments": {"filename": "x"}}',
+] + [b'{"execute": "block_set_io_throttle", "arguments": {"iops_rd": 0, '
+     b'"iops_wr": 0, "bps_rd": 0, "bps_wr": 0, %s}}' % rest for rest in (
+         b'"bps": 1, "iops": 1',
+         b'"bps": 1, "iops": 1, "device": "a", "id": "b"',
+         b'"bps": 1, "iops": 1, "device": "a"',
+         b'"bps": 1, "iops": 1, "id": "b"',
+     )] + [
     # No JSON.
     b'{]',
     b'{"execute":}',
