@@ -364,6 +364,9 @@ def disk(options, append, size=1 << 20):
                               place.image("a.img", size) + options,
                               stdout=subprocess.PIPE)
         out, _ = machine.communicate(timeout=LIMIT)
+        with open(place.path("err"), encoding="utf-8") as f:
+            if "cannot be used with cache=none" in f.read():
+                raise Missing("no O_DIRECT here")
         ends(machine, 0)
         assert out.strip() == b"PASS", out
     return work
