@@ -177,6 +177,18 @@ def kicked(place):
     quits(client, machine)
 
 
+def sleeping(place, machine):
+    """Until it is in a clock_nanosleep, where that can be seen."""
+    def look():
+        try:
+            with open(f"/proc/{machine.pid}/syscall", encoding="ascii") as f:
+                return f.read().startswith("230 ") or machine.poll()
+        except OSError:
+            return True
+    time.sleep(0.005)
+    place.until("it sleeps", look)
+
+
 def stopped(place):
     """By job control, while it waits to remove its socket: the directory is
     locked by somebody else."""
@@ -189,7 +201,7 @@ def stopped(place):
     except Closed:
         pass
     for _ in range(5):
-        time.sleep(0.02)
+        sleeping(place, machine)
         machine.send_signal(signal.SIGSTOP)
         time.sleep(0.02)
         machine.send_signal(signal.SIGCONT)
