@@ -88,6 +88,11 @@ gone() {
 	! kill -0 "$1" 2>/dev/null
 }
 
+# dead PID: it has no files open any more, whether or not somebody reaps it
+dead() {
+	! grep -q '^State:[[:space:]]*[^ZX]' "/proc/$1/status" 2>/dev/null
+}
+
 # ends PID SECONDS: waits for a child, its status in $status; 1 if it is late
 ends() {
 	if ! wait_for "$2" gone "$1"; then

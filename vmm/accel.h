@@ -127,6 +127,8 @@ struct accel_ops {
 	int (*get_regs)(struct accel_vcpu *vcpu, struct cpu_regs *regs);
 	int (*set_regs)(struct accel_vcpu *vcpu, const struct cpu_regs *regs);
 
+	/* What set_debug is good for: enum cpu_can.  Before the guest runs. */
+	unsigned int (*can_debug)(struct accel *accel);
 	/*
 	 * While it does not run: makes run stop at what @debug, borrowed until
 	 * the next call, holds; NULL: nothing.  @step: and after one

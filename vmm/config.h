@@ -17,6 +17,8 @@
 #define CONFIG_MAX_SCSI 16
 #define CONFIG_MAX_CDROMS 4
 #define CONFIG_MAX_QMP 7
+#define CONFIG_UUID_LEN 36 /* characters */
+#define CONFIG_NO_UUID "00000000-0000-0000-0000-000000000000"
 
 /* The order of the words in options_table.c */
 enum on_error {
@@ -86,6 +88,7 @@ enum on_crash {
 
 struct config {
 	char *name; /* NULL: vm, or vm-2 and so on */
+	char *uuid; /* 36 characters, lower case; NULL: none */
 	char *kernel;
 	char *initrd;
 	char *append;

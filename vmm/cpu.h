@@ -97,6 +97,15 @@ enum cpu_watch {
 	CPU_WATCH_ACCESS = 3,
 };
 
+/* What a host can stop a guest at; bits. */
+enum cpu_can {
+	CPU_CAN_INT3 = 1,
+	CPU_CAN_EXEC = 2,  /* debug registers, for code */
+	CPU_CAN_WATCH = 4, /* and for data */
+	CPU_CAN_STEP = 8,
+	CPU_CAN_ALL = 15,
+};
+
 #define CPU_NR_WATCHES 4
 #define CPU_MAX_BREAKPOINTS 512
 

@@ -32,8 +32,11 @@ static void *iothread_main(void *opaque)
 {
 	struct hello *hello = opaque;
 	struct iothread *iothread = hello->iothread;
-	int rc = hello->prepare(hello->opaque, hello->err);
+	int rc;
 
+	/* By itself: of another thread, it is a file, which may be denied. */
+	pthread_setname_np(pthread_self(), iothread->name);
+	rc = hello->prepare(hello->opaque, hello->err);
 	iothread->tid = sandbox_id(iothread->vm->ids);
 	if (!rc) {
 		rc = sandbox_thread(iothread->vm->cfg->sandbox, SANDBOX_IO);
@@ -71,7 +74,6 @@ static int thread_make(struct iothread *iothread, struct hello *hello,
 				 rc == EINVAL && iothread->bound ?
 					 " on the processors asked for" :
 					 "");
-	pthread_setname_np(iothread->thread, iothread->name);
 	return 0;
 }
 

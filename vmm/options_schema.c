@@ -18,6 +18,7 @@
 #include "options_table.h"
 
 #define MIB (1ULL << 20)
+#define UUID_PATTERN "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
 /* A text of the table as the JSON value that --print would show. */
 static json_t *default_json(const struct opt *o)
@@ -79,6 +80,9 @@ static json_t *string_schema(const struct opt *o)
 		goto err_free;
 	if (o->printable &&
 	    json_object_set_new(s, "pattern", json_string("^[ -~]*$")))
+		goto err_free;
+	if (o->uuid &&
+	    json_object_set_new(s, "pattern", json_string(UUID_PATTERN)))
 		goto err_free;
 	if (o->min && json_object_set_new(s, "minLength", json_integer(o->min)))
 		goto err_free;

@@ -51,6 +51,7 @@ struct opt {
 	uint8_t kind;
 	bool required;
 	bool printable; /* STRING: ASCII that can be shown to anybody */
+	bool uuid;	/* STRING: such a number, kept in lower case */
 	/* GROUP that may be repeated: array at offset, its length at count. */
 	uint16_t stride;
 	uint16_t count;

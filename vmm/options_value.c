@@ -213,6 +213,22 @@ static int parse_uint(const struct opt *o, const char *text, unsigned int *out,
 	return 0;
 }
 
+/* As 01234567-89ab-cdef-0123-456789abcdef. */
+static bool is_uuid(const char *text)
+{
+	unsigned int i;
+
+	for (i = 0; i < CONFIG_UUID_LEN; i++) {
+		if (i == 8 || i == 13 || i == 18 || i == 23) {
+			if (text[i] != '-')
+				return false;
+		} else if (!isxdigit((unsigned char)text[i])) {
+			return false;
+		}
+	}
+	return !text[i];
+}
+
 static int check_string(const struct opt *o, const char *text,
 			struct error *err)
 {
@@ -229,15 +245,21 @@ static int check_string(const struct opt *o, const char *text,
 		if (!isascii((unsigned char)*p) || !isprint((unsigned char)*p))
 			return error_set(err, EINVAL,
 					 "must be printable ASCII");
+	if (o->uuid && !is_uuid(text))
+		return error_set(err, EINVAL,
+				 "must be a UUID: hexadecimal digits, 8-4-4-4-12");
 	return 0;
 }
 
-static int set_string(char **member, const char *text, struct error *err)
+static int set_string(const struct opt *o, char **member, const char *text,
+		      struct error *err)
 {
-	char *copy = strdup(text);
+	char *copy = strdup(text), *p;
 
 	if (!copy)
 		return error_sys(err, ENOMEM, "cannot keep an option");
+	for (p = copy; o->uuid && *p; p++)
+		*p = (char)tolower((unsigned char)*p);
 	free(*member);
 	*member = copy;
 	return 0;
@@ -255,7 +277,7 @@ int opt_set(const struct opt *o, void *base, const char *text,
 	switch (o->kind) {
 	case OPT_STRING:
 		ret = check_string(o, text, err);
-		return ret ? ret : set_string(member, text, err);
+		return ret ? ret : set_string(o, member, text, err);
 	case OPT_UINT:
 		ret = parse_uint(o, text, member, "", err);
 		if (!ret && o->present)

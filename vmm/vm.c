@@ -2,6 +2,7 @@
 #include "vm.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include "boot/boot.h"
@@ -38,10 +39,22 @@ static int create_memory(struct vm *vm, struct error *err)
 static void carry_out(void *opaque);
 static void stop_at_hit(void *opaque);
 
+/*
+ * glibc's arenas of threads open a file when they shrink, which kills those that
+ * may not.  vCPUs' threads have no use for any.
+ */
+static void share_arena(void)
+{
+#ifdef M_ARENA_MAX
+	mallopt(M_ARENA_MAX, 1);
+#endif
+}
+
 int vm_create(struct vm *vm, const struct config *cfg, struct error *err)
 {
 	int rc;
 
+	share_arena();
 	vm->cfg = cfg;
 	pthread_mutex_init(&vm->lock, NULL);
 	pthread_cond_init(&vm->cond, NULL);

@@ -34,7 +34,9 @@ config_prints() {
 	vireo config --print "$t/printed"
 	want_status 0 || return
 	cmp "$t/out" "$t/printed" || fail "printed again it is another" || return
-	vireo config --print --kernel=k
+	vireo config --print --kernel=k --uuid 6BA7B810-9DAD-11D1-80B4-00C04FD430C8
+	[ "$(jq -r .uuid <"$t/out")" = 6ba7b810-9dad-11d1-80b4-00c04fd430c8 ] ||
+		fail "its UUID is another" || return
 	want_status 0 && [ "$(jq -r .kernel <"$t/out")" = k ]
 }
 
@@ -48,6 +50,7 @@ config_schema() {
 	echo '{ "kernel": "k", "disk": [ "a", { "path": "b", "ro": true } ] }' \
 		>"$t/good.json"
 	echo '{ "kernel": "k", "disk": [ { "paht": "b" } ] }' >"$t/bad.json"
+	echo '{ "kernel": "k", "uuid": "6ba7b810" }' >"$t/uuid.json"
 	cat >"$t/validate.py" <<-'END'
 	import json, sys, jsonschema
 	schema, *files = [json.load(open(name)) for name in sys.argv[1:]]
@@ -56,8 +59,8 @@ config_schema() {
 	print([kind(schema).is_valid(f) for f in files])
 	END
 	python3 "$t/validate.py" vmm/vm.schema.json "$t/good.json" "$t/bad.json" \
-		>"$t/valid" 2>&1
-	same valid '[True, False]'
+		"$t/uuid.json" >"$t/valid" 2>&1
+	same valid '[True, False, False]'
 }
 
 config_tests() {

@@ -7,6 +7,7 @@ import os
 from schema import Comparison, Schema
 
 DISK = "/machine/peripheral/disk0"
+UUID = "6BA7B810-9DAD-11D1-80B4-00C04FD430c8"
 
 # Commands that both can answer, with arguments.
 QUERIES = [
@@ -101,6 +102,20 @@ REFUSED = [
     b'{"execute": "remove-fd", "arguments": {"fdset-id": 4}}',
     b'{"execute": "remove-fd", "arguments": {"fdset-id": 4, "fd": 3}}',
     b'{"execute": "query-status", "id": {"a": [1, null, "b"]}, "x": 0}',
+    b'{"execute": "qom-list-properties", "arguments": {"typename": "nix"}}',
+    b'{"execute": "block_resize", "arguments": {"size": -1}}',
+    b'{"execute": "block_resize", "arguments": {"size": 1, "device": "x"}}',
+    b'{"execute": "block_resize", "arguments": {"size": 1, "node-name": "x"}}',
+    b'{"execute": "eject", "arguments": {"device": "a", "id": "b"}}',
+    b'{"execute": "eject", "arguments": {"id": "b"}}',
+    b'{"execute": "blockdev-change-medium", "arguments": {"filename": "x"}}',
+] + [b'{"execute": "block_set_io_throttle", "arguments": {"iops_rd": 0, '
+     b'"iops_wr": 0, "bps_rd": 0, "bps_wr": 0, %s}}' % rest for rest in (
+         b'"bps": 1, "iops": 1',
+         b'"bps": 1, "iops": 1, "device": "a", "id": "b"',
+         b'"bps": 1, "iops": 1, "device": "a"',
+         b'"bps": 1, "iops": 1, "id": "b"',
+     )] + [
     # No JSON.
     b'{]',
     b'{"execute":}',
@@ -286,7 +301,7 @@ def check_queries(ours, theirs):
             complaints += schema.check(ret, answer["return"], f"{where} ({who})")
         if isinstance(b["return"], list) and b["return"] and not a["return"]:
             complaints.append(f"{where}: is empty")
-        if name == "qom-get" and a["return"] != b["return"]:
+        if name in ("qom-get", "query-uuid") and a["return"] != b["return"]:
             complaints.append(f"{where}: {a['return']}, not {b['return']}")
     assert not complaints, "\n".join(complaints)
 
@@ -345,11 +360,11 @@ CHECKS = [
 
 
 def sides(host):
-    with host.vireo("--paused", "--cpus", "2", "--rng", "--disk",
-                    f"{host.disk},serial=abc") as m:
+    with host.vireo("--paused", "--cpus", "2", "--rng", "--uuid", UUID,
+                    "--disk", f"{host.disk},serial=abc") as m:
         ours = Side(m)
         assert ours.status == 4, (ours.status, m.stderr())
-    with host.qemu("-S", "-smp", "2", "-drive",
+    with host.qemu("-S", "-smp", "2", "-uuid", UUID, "-drive",
                    f"file={host.disk},format=raw,if=none,id=d0", "-device",
                    "virtio-blk-pci,drive=d0,id=disk0,serial=abc", "-device",
                    "virtio-rng-pci,id=rng0") as m:

@@ -36,6 +36,7 @@ static int setup(void **state)
 
 	assert_non_null(f);
 	f->cfg.cpus = 3;
+	f->cfg.uuid = "01234567-89ab-cdef-0123-456789abcdef";
 	f->cfg.memory.size = RAM_SIZE;
 	f->vm.cfg = &f->cfg;
 	bus_init(&f->vm.pio, BUS_PIO);
@@ -136,6 +137,8 @@ static void test_items(void **state)
 	assert_int_equal(item(f, 0, 4), 0x554d4551); /* "QEMU" */
 	assert_int_equal(in(f, 0x511, 1), 0);	     /* past its end */
 	assert_int_equal(item(f, 1, 4), 3);
+	assert_int_equal(item(f, 2, 8), 0xefcdab8967452301);
+	assert_int_equal(in(f, 0x511, 1), 0x01);
 	assert_int_equal(item(f, 3, 8), RAM_SIZE);
 	assert_int_equal(item(f, 5, 2), 3);
 	assert_int_equal(item(f, 0x0f, 2), 3);

@@ -319,6 +319,8 @@ static void points(void **state)
 	asks(r, "Z", "");
 	r->insert_error = -ENOSPC;
 	asks(r, "Z1,1000,1", "E1c");
+	r->insert_error = -EOPNOTSUPP;
+	asks(r, "Z1,1000,1", "E.this host's KVM does not stop guests for that");
 }
 
 int main(void)

@@ -104,6 +104,7 @@ static int setup(void **state)
 		r->vcpus[i].accel = &r->accel_vcpus[i];
 	}
 	r->target.vm = &r->vm;
+	r->target.can = CPU_CAN_ALL;
 	r->listener.fn = on_event;
 	r->listener.opaque = r;
 	vm_listen(&r->vm, &r->listener);
@@ -257,6 +258,31 @@ static void without_memory(void **state)
 	assert_int_equal(insert(r, GDB_POINT_HARDWARE, addr, 1), 0);
 	removes(r, GDB_POINT_HARDWARE, 0xf0000002); /* that is the other kind */
 	assert_int_equal(r->target.debug.nr_watches, 4);
+}
+
+/* On hosts whose KVM does less. */
+static void poor_hosts(void **state)
+{
+	struct rig *r = *state;
+
+	attaches(r);
+	r->target.can = CPU_CAN_EXEC | CPU_CAN_STEP;
+	assert_int_equal(insert(r, GDB_POINT_SOFTWARE, 0x1000, 1), 0);
+	assert_int_equal(r->target.debug.nr_int3, 0);
+	assert_int_equal(r->target.debug.nr_watches, 1);
+	assert_int_equal(insert(r, GDB_WATCH_WRITE, 0x1000, 1), -EOPNOTSUPP);
+	assert_int_equal(insert(r, GDB_WATCH_ACCESS, 0x1000, 1), -EOPNOTSUPP);
+	removes(r, GDB_POINT_SOFTWARE, 0x1000);
+	assert_int_equal(r->target.debug.nr_watches, 0);
+
+	r->target.can = CPU_CAN_WATCH;
+	assert_int_equal(insert(r, GDB_POINT_SOFTWARE, 0x1000, 1), -EOPNOTSUPP);
+	assert_int_equal(insert(r, GDB_POINT_HARDWARE, 0x1000, 1), -EOPNOTSUPP);
+	assert_int_equal(insert(r, GDB_WATCH_WRITE, 0x1000, 1), 0);
+	assert_int_equal(resume(r, GDB_STEP, GDB_CONTINUE, GDB_CONTINUE),
+			 -EOPNOTSUPP);
+	assert_int_equal(r->vm.state, VM_PAUSED);
+	continues(r);
 }
 
 static void many(void **state)
@@ -434,6 +460,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		target_test(software),	     target_test(aliases),
 		target_test(without_memory), target_test(many),
+		target_test(poor_hosts),     target_test(many),
 		target_test(watches),	     target_test(runs_and_stops),
 		target_test(detaches),	     target_test(crashed),
 		target_test(reset),

@@ -220,6 +220,17 @@ static void bad_values(void **state)
 	       "--name 01234567890123456789012345678901: must have at most 31 "
 	       "characters");
 	refuse("--name \xc3\xa9", "--name \xc3\xa9: must be printable ASCII");
+	refuse("--uuid 01234567-89ab-cdef-0123-456789abcdeg",
+	       "--uuid 01234567-89ab-cdef-0123-456789abcdeg: must be a UUID: "
+	       "hexadecimal digits, 8-4-4-4-12");
+	refuse("--uuid 01234567-89ab-cdef-0123-456789abcdef0",
+	       "--uuid 01234567-89ab-cdef-0123-456789abcdef0: must be a UUID: "
+	       "hexadecimal digits, 8-4-4-4-12");
+	refuse("--uuid 01234567-89ab-cdef-0123456789abcdef",
+	       "--uuid 01234567-89ab-cdef-0123456789abcdef: must be a UUID: "
+	       "hexadecimal digits, 8-4-4-4-12");
+	refuse("--uuid=", "--uuid : must be a UUID: hexadecimal digits, "
+			  "8-4-4-4-12");
 	refuse("--disk a,serial=012345678901234567890",
 	       "--disk: serial=012345678901234567890: must have at most 20 "
 	       "characters");

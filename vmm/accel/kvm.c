@@ -334,6 +334,7 @@ const struct accel_ops accel_kvm = {
 	.vcpu_attach = kvm_vcpu_attach,
 	.get_regs = kvm_get_regs,
 	.set_regs = kvm_set_regs,
+	.can_debug = kvm_can_debug,
 	.set_debug = kvm_set_debug,
 	.hit = kvm_hit,
 	.describe_exit = kvm_describe_exit,

@@ -2,7 +2,8 @@
 /*
  * The KVM backend's own header: kvm.c is the VM, kvm_vcpu.c the vCPUs,
  * kvm_cpuid.c what they say of themselves, kvm_state.c power-on state,
- * kvm_regs.c registers, kvm_debug.c what a debugger wants, kvm_irq.c interrupts.
+ * kvm_regs.c registers, kvm_debug.c what a debugger wants, kvm_probe.c what of
+ * that it can have, kvm_irq.c interrupts.
  *
  * Locks:
  *   kvm.ring_lock   mutex   the reader's end of KVM's coalesced ring; held
@@ -116,6 +117,7 @@ int kvm_irqfd(struct accel *accel, unsigned int gsi, int eventfd,
 
 int kvm_get_regs(struct accel_vcpu *vcpu, struct cpu_regs *regs);
 int kvm_set_regs(struct accel_vcpu *vcpu, const struct cpu_regs *regs);
+unsigned int kvm_can_debug(struct accel *accel);
 int kvm_set_debug(struct accel_vcpu *vcpu, const struct cpu_debug *debug,
 		  bool step);
 /* KVM_EXIT_DEBUG: false if that was the guest's own, which it then gets. */

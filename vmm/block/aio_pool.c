@@ -41,8 +41,10 @@ static void *work(void *opaque)
 	struct aio_req *req;
 	uint64_t one = 1;
 	bool first;
-	int rc = sandbox_thread(pool->aio->sandbox, SANDBOX_IO);
+	int rc;
 
+	pthread_setname_np(pthread_self(), "aio-worker");
+	rc = sandbox_thread(pool->aio->sandbox, SANDBOX_IO);
 	pthread_mutex_lock(&pool->lock);
 	pool->begun++;
 	if (rc)
@@ -136,8 +138,7 @@ static int threads_make(struct aio_pool *pool, unsigned int nr)
 	while (pool->nr < nr && !rc) {
 		rc = thread_create(&pool->threads[pool->nr], NULL, work, pool);
 		if (!rc)
-			pthread_setname_np(pool->threads[pool->nr++],
-					   "aio-worker");
+			pool->nr++;
 	}
 	if (!pool->nr)
 		return -rc;

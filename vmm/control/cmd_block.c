@@ -179,57 +179,60 @@ json_t *cmd_query_blockstats(struct qmp_call *call, json_t *args)
 	return list;
 }
 
-/* By argument "device" or @other; a disk and its node have the same name. */
-static struct device *find_disk(struct qmp_call *call, json_t *args,
-				const char *other)
+/* A disk and its node have the same name; NULL: none has that one. */
+static struct device *disk_named(struct qmp_call *call, const char *name)
 {
-	const char *name = json_string_value(json_object_get(args, "device"));
 	struct device *dev;
 
-	if (!name)
-		name = json_string_value(json_object_get(args, other));
-	if (!name) {
-		qmp_fail(call, "GenericError",
-			 "Either 'device' or '%s' is needed", other);
-		return NULL;
-	}
-	for (dev = call->control->vm->devices; dev; dev = dev->next)
+	for (dev = call->control->vm->devices; name && dev; dev = dev->next)
 		if (dev->class == &virtio_blk_class && !strcmp(dev->id, name))
 			return dev;
-	qmp_fail(call, "GenericError",
-		 "Cannot find device='%.64s' nor node-name='%.64s'", name,
-		 name);
 	return NULL;
+}
+
+static const char *text_of(json_t *args, const char *key)
+{
+	return json_string_value(json_object_get(args, key));
 }
 
 json_t *cmd_block_resize(struct qmp_call *call, json_t *args)
 {
 	json_int_t size = json_integer_value(json_object_get(args, "size"));
+	const char *name = text_of(args, "device");
+	const char *node = text_of(args, "node-name");
+	struct device *dev = disk_named(call, name);
 	struct error err = { "" };
 	struct scsi_place scsi;
-	struct device *dev;
+	bool is_scsi;
 	int rc;
 
+	if (!dev)
+		dev = disk_named(call, node);
+	is_scsi = !dev && scsi_place(call, args, "node-name", &scsi);
+	if (!dev && !is_scsi)
+		return qmp_fail(call, "GenericError",
+				"Cannot find device='%.64s' nor "
+				"node-name='%.64s'",
+				name ? name : "", node ? node : "");
 	if (size < 0)
 		return qmp_fail(call, "GenericError",
-				"Parameter 'size' expects a size");
-	if (scsi_place(call, args, "node-name", &scsi)) {
+				"Parameter 'size' expects a >0 size");
+	if (is_scsi)
 		rc = virtio_scsi_resize(scsi.dev, scsi.number, (uint64_t)size,
 					&err);
-	} else {
-		dev = find_disk(call, args, "node-name");
-		if (!dev)
-			return NULL;
+	else
 		rc = virtio_blk_resize(dev, (uint64_t)size, &err);
-	}
 	if (rc)
 		return qmp_fail(call, "GenericError", "%s", err.text);
 	return json_object();
 }
 
-/* A rate and its burst, from @args; false if they are none. */
-static bool get_limit(json_t *args, const char *name,
-		      struct throttle_limit *limit)
+/* Of a rate or burst, as QEMU has it. */
+#define LIMIT_MAX 1000000000000000LL
+
+/* A rate and its burst, from @args; what is wrong with them, or NULL. */
+static const char *get_limit(json_t *args, const char *name,
+			     struct throttle_limit *limit)
 {
 	char max[24];
 	json_int_t rate, burst;
@@ -239,23 +242,34 @@ static bool get_limit(json_t *args, const char *name,
 	burst = json_integer_value(json_object_get(args, max));
 	limit->rate = (uint64_t)rate;
 	limit->burst = (uint64_t)burst;
-	return rate >= 0 && burst >= 0 && (rate || !burst);
+	if (rate < 0 || rate > LIMIT_MAX || burst < 0 || burst > LIMIT_MAX)
+		return "bps/iops/max values must be within [0, "
+		       "1000000000000000]";
+	if (burst && !rate)
+		return "bps_max/iops_max require corresponding bps/iops values";
+	return NULL;
 }
 
 json_t *cmd_block_set_io_throttle(struct qmp_call *call, json_t *args)
 {
-	struct device *dev = find_disk(call, args, "id");
+	const char *name = text_of(args, "device"), *id = text_of(args, "id");
 	struct throttle_limit limits[THROTTLE_KINDS];
+	const char *wrong;
+	struct device *dev;
 	unsigned int i;
 
+	if (!name == !id)
+		return qmp_fail(call, "GenericError",
+				"Need exactly one of 'device' and 'id'");
+	dev = disk_named(call, name ? name : id);
 	if (!dev)
-		return NULL;
-	for (i = 0; i < THROTTLE_KINDS; i++)
-		if (!get_limit(args, limit_names[i], &limits[i]))
-			return qmp_fail(call, "GenericError",
-					"%s must be a rate, and %s_max needs "
-					"one",
-					limit_names[i], limit_names[i]);
+		return qmp_fail(call, "DeviceNotFound",
+				"Device '%.64s' not found", name ? name : id);
+	for (i = 0; i < THROTTLE_KINDS; i++) {
+		wrong = get_limit(args, limit_names[i], &limits[i]);
+		if (wrong)
+			return qmp_fail(call, "GenericError", "%s", wrong);
+	}
 	for (i = 0; i < THROTTLE_KINDS; i += 3)
 		if (limits[i].rate &&
 		    (limits[i + 1].rate || limits[i + 2].rate))

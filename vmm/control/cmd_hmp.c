@@ -68,7 +68,9 @@ static void info_name(struct text *t)
 
 static void info_uuid(struct text *t)
 {
-	line(t, "00000000-0000-0000-0000-000000000000");
+	const char *uuid = vm_of(t)->cfg->uuid;
+
+	line(t, "%s", uuid ? uuid : CONFIG_NO_UUID);
 }
 
 static void info_kvm(struct text *t)

@@ -486,20 +486,22 @@ json_t *cmd_qom_list_types(struct qmp_call *call, json_t *args)
 	return list;
 }
 
-static const struct type *named_type(struct qmp_call *call, json_t *args)
+/* @what it is called in the error. */
+static const struct type *named_type(struct qmp_call *call, json_t *args,
+				     const char *what)
 {
 	const char *name = json_string_value(json_object_get(args, "typename"));
 	const struct type *type = find_type(name);
 
 	if (!type)
-		qmp_fail(call, "DeviceNotFound", "Device '%.64s' not found",
+		qmp_fail(call, "DeviceNotFound", "%s '%.64s' not found", what,
 			 name);
 	return type;
 }
 
 json_t *cmd_qom_list_properties(struct qmp_call *call, json_t *args)
 {
-	const struct type *type = named_type(call, args);
+	const struct type *type = named_type(call, args, "Class");
 	json_t *list;
 
 	if (!type)
@@ -511,7 +513,7 @@ json_t *cmd_qom_list_properties(struct qmp_call *call, json_t *args)
 
 json_t *cmd_device_list_properties(struct qmp_call *call, json_t *args)
 {
-	const struct type *type = named_type(call, args);
+	const struct type *type = named_type(call, args, "Device");
 	json_t *list;
 
 	if (!type)

@@ -111,18 +111,16 @@ static bool place_or_fail(struct qmp_call *call, json_t *args,
 			  struct scsi_place *place)
 {
 	const char *name = json_string_value(json_object_get(args, "device"));
+	const char *id = json_string_value(json_object_get(args, "id"));
 
-	if (scsi_place(call, args, "id", place))
-		return true;
-	if (!name)
-		name = json_string_value(json_object_get(args, "id"));
-	if (name)
-		qmp_fail(call, "DeviceNotFound", "Device '%.64s' not found",
-			 name);
-	else
+	if (!name == !id)
 		qmp_fail(call, "GenericError",
-			 "Need exactly one of 'device' "
-			 "and 'id'");
+			 "Need exactly one of 'device' and 'id'");
+	else if (scsi_place(call, args, "id", place))
+		return true;
+	else
+		qmp_fail(call, "DeviceNotFound", "Device '%.64s' not found",
+			 name ? name : id);
 	return false;
 }
 

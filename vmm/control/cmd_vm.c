@@ -48,11 +48,10 @@ json_t *cmd_query_name(struct qmp_call *call, json_t *args)
 
 json_t *cmd_query_uuid(struct qmp_call *call, json_t *args)
 {
-	(void)call;
+	const char *uuid = call->control->vm->cfg->uuid;
+
 	(void)args;
-	/* What QEMU says of a machine that was given none. */
-	return json_pack("{s:s}", "UUID",
-			 "00000000-0000-0000-0000-000000000000");
+	return json_pack("{s:s}", "UUID", uuid ? uuid : CONFIG_NO_UUID);
 }
 
 json_t *cmd_query_kvm(struct qmp_call *call, json_t *args)

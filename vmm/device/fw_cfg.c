@@ -16,6 +16,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <asm/bootparam.h>
 
@@ -285,6 +286,18 @@ static int add_e820(struct fw_cfg *fw, struct error *err)
 			       map.nr * sizeof(fw->e820[0]), err);
 }
 
+/* Its bytes in the order of its digits, each of which has been checked. */
+static void set_uuid(struct fw_cfg *fw, const char *text)
+{
+	size_t i;
+
+	for (i = 0; text && i < sizeof(fw->uuid); i++) {
+		text += *text == '-';
+		sscanf(text, "%2hhx", &fw->uuid[i]);
+		text += 2;
+	}
+}
+
 static int fw_cfg_realize(struct device *dev, const void *config,
 			  struct error *err)
 {
@@ -296,6 +309,7 @@ static int fw_cfg_realize(struct device *dev, const void *config,
 	fw->id = ID_TRADITIONAL | ID_DMA;
 	fw->ram_size = vm->mem.size;
 	fw->nr_cpus = (uint16_t)vm->cfg->cpus;
+	set_uuid(fw, vm->cfg->uuid);
 	add_item(fw, KEY_SIGNATURE, "QEMU", 4);
 	add_item(fw, KEY_ID, &fw->id, sizeof(fw->id));
 	add_item(fw, KEY_UUID, fw->uuid, sizeof(fw->uuid));

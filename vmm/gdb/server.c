@@ -257,6 +257,23 @@ static void close_listening(struct gdb_server *s)
 		close(s->listening.fd);
 }
 
+/* The debugger only hears of it when it wants such a thing. */
+static void tell_limits(unsigned int can)
+{
+	if (!(can & CPU_CAN_INT3))
+		log_warn("gdb", "this host's KVM does not stop at INT3: %s",
+			 can & CPU_CAN_EXEC ? "up to four breakpoints" :
+					      "no breakpoints");
+	else if (!(can & CPU_CAN_EXEC))
+		log_warn("gdb", "this host's KVM does not stop at debug "
+				"registers: no hardware breakpoints");
+	if (!(can & CPU_CAN_WATCH))
+		log_warn("gdb", "this host's KVM does not watch memory: no "
+				"watchpoints");
+	if (!(can & CPU_CAN_STEP))
+		log_warn("gdb", "this host's KVM does not step");
+}
+
 int gdb_server_new(struct gdb_server **out, struct vm *vm,
 		   const struct gdb_config *cfg, struct error *err)
 {
@@ -299,6 +316,8 @@ int gdb_server_new(struct gdb_server **out, struct vm *vm,
 	}
 	vm_listen(vm, &s->listener);
 	s->target.ours = cfg->wait; /* so it starts paused */
+	s->target.can = vm->accel->ops->can_debug(vm->accel);
+	tell_limits(s->target.can);
 	*out = s;
 	return 0;
 

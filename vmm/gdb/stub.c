@@ -66,6 +66,10 @@ static void fail(struct gdb_stub *s, int errnum)
 {
 	uint8_t byte = (uint8_t)(errnum < 0 ? -errnum : errnum);
 
+	if (byte == EOPNOTSUPP) {
+		answer(s, "E.this host's KVM does not stop guests for that");
+		return;
+	}
 	answer(s, "E");
 	gdb_body_hex(&s->out, &byte, 1);
 }

@@ -160,14 +160,17 @@ static int set_watches(struct gdb_target *t)
 static int add_watch(struct gdb_target *t, enum gdb_point point, uint64_t addr,
 		     uint64_t len)
 {
+	bool code = point <= GDB_POINT_HARDWARE;
 	int rc;
 
+	if (!(t->can & (code ? CPU_CAN_EXEC : CPU_CAN_WATCH)))
+		return -EOPNOTSUPP;
 	if (t->nr_asked == CPU_NR_WATCHES)
 		return -ENOSPC;
 	t->asked[t->nr_asked].point = point;
 	t->asked[t->nr_asked].addr = addr;
 	/* Of code, the first byte. */
-	t->asked[t->nr_asked].len = point <= GDB_POINT_HARDWARE ? 1 : len;
+	t->asked[t->nr_asked].len = code ? 1 : len;
 	t->nr_asked++;
 	rc = set_watches(t);
 	if (rc) {
@@ -278,7 +281,7 @@ static int insert(void *target, unsigned int cpu, enum gdb_point point,
 		return add_watch(t, point, addr, len);
 	if (find_int3(t, addr) < t->debug.nr_int3)
 		return 0;
-	rc = add_int3(t, cpu, addr);
+	rc = t->can & CPU_CAN_INT3 ? add_int3(t, cpu, addr) : -EFAULT;
 	return rc == -EFAULT ? add_watch(t, point, addr, 1) : rc;
 }
 
@@ -406,8 +409,11 @@ static int resume(void *target, const enum gdb_action *actions)
 	unsigned int i;
 	int rc = 0;
 
-	for (i = 0; i < t->vm->nr_vcpus; i++)
+	for (i = 0; i < t->vm->nr_vcpus; i++) {
+		if (actions[i] == GDB_STEP && !(t->can & CPU_CAN_STEP))
+			return -EOPNOTSUPP;
 		any |= actions[i] == GDB_STEP;
+	}
 	for (i = 0; !rc && i < t->vm->nr_vcpus; i++) {
 		if (any || t->debugging)
 			rc = ops(t)->set_debug(t->vm->vcpus[i].accel,

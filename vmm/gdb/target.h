@@ -4,8 +4,8 @@
  *
  * Software breakpoints are INT3s in guest memory, at the physical address that
  * the linear one had when they were set.  Where none can be written, because
- * nothing is mapped there yet or it is no RAM, a debug register is taken
- * instead, of which there are four.
+ * nothing is mapped there yet or it is no RAM, or where the host would not stop
+ * at it, a debug register is taken instead, of which there are four.
  *
  * Main thread only; vCPUs read @debug while they run, so it changes only while
  * all are parked.
@@ -19,6 +19,7 @@
 
 struct gdb_target {
 	struct vm *vm;
+	unsigned int can; /* enum cpu_can; all else is refused */
 	struct cpu_debug debug;
 	/* Beside debug.int3 */
 	struct {

@@ -21,7 +21,6 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -32,6 +31,7 @@
 
 #include "../error.h"
 #include "../log.h"
+#include "../thread.h"
 #include "backend.h"
 
 #ifndef USERFAULTFD_IOC_NEW
@@ -282,13 +282,8 @@ static int set_up_uffd(struct mem_freezer *f, struct error *err)
 
 static int start_thread(struct mem_freezer *f, struct error *err)
 {
-	sigset_t all, old;
-	int rc;
+	int rc = thread_create(&f->thread, NULL, freezer_main, f);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&f->thread, NULL, freezer_main, f);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (rc)
 		return error_sys(err, rc,
 				 "cannot start the thread of snapshots");

@@ -95,6 +95,15 @@ static int keep(const struct config *cfg, pid_t machine, int name_fd,
 	return ended;
 }
 
+/* One whose signals were all blocked could not say so itself. */
+static void tell_refused(int ended)
+{
+	if (WIFSIGNALED(ended) && WTERMSIG(ended) == SIGSYS)
+		fprintf(stderr, "vireo: a system call was refused; the host's "
+				"audit log has which: see --sandbox in "
+				"vireo(1)\n");
+}
+
 /* A machine that was killed could not do that itself. */
 static void restore(const struct termios *mode)
 {
@@ -162,6 +171,7 @@ int keeper_fork(const struct config *cfg, int *tell_fd, int *status,
 	close(fds[0]);
 	if (terminal && WIFSIGNALED(ended))
 		restore(&mode);
+	tell_refused(ended);
 	*status = WIFSIGNALED(ended) ? STATUS_SIGNAL + WTERMSIG(ended) :
 				       WEXITSTATUS(ended);
 	return 1;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Who adds a call here says what for, and makes tests/sandbox need it: of the
- * vCPUs' list it finds every entry that nothing needs.
+ * Who adds a call here says what for, and makes tests/sandbox need it, which
+ * finds every entry that nothing needs.
  *
  * What can be said of arguments is said: requests of ioctl, no executable
  * memory, signals only to this process.  Pointers cannot be looked at.
@@ -115,9 +115,7 @@ static const struct sandbox_call main_calls[] = {
 	CALL(read),
 	CALL(write),
 	CALL(pread64),
-	CALL(preadv),
-	CALL(pwritev2),
-	CALL(fallocate),
+	CALL(pwrite64),
 	CALL(fdatasync),
 	CALL(getrandom),
 	CALL(newfstatat),
@@ -136,7 +134,6 @@ static const struct sandbox_call main_calls[] = {
 	CALL(dup2),
 	/* SCSI disks, images that come by QMP or get another size. */
 	CALL(io_submit),
-	CALL(io_getevents),
 	CALL(io_uring_enter),
 	CALL(ftruncate),
 	FCNTL(F_GETFL),
@@ -148,7 +145,6 @@ static const struct sandbox_call main_calls[] = {
 	CALL(io_destroy),
 	CALL(flock),
 	CALL(unlinkat),
-	CALL(nanosleep),
 	CALL(clock_nanosleep),
 
 	/* The kernel into memory, and once more with each reset. */
@@ -192,7 +188,6 @@ static const struct sandbox_call main_calls[] = {
 	IOCTL(KVM_IRQ_LINE),
 	IOCTL(KVM_SIGNAL_MSI),
 	IOCTL(KVM_IRQFD),
-	IOCTL(KVM_SET_GSI_ROUTING),
 	IOCTL(KVM_IOEVENTFD),
 	IOCTL(KVM_SET_USER_MEMORY_REGION),
 	IOCTL(KVM_REGISTER_COALESCED_MMIO),
@@ -204,7 +199,6 @@ static const struct sandbox_call main_calls[] = {
 	/* Memory of our own, none of it executable. */
 	CALL(brk),
 	CALL_IF(mmap, 2, PROT_EXEC, 0),
-	CALL_IF(mprotect, 2, PROT_EXEC, 0),
 	CALL(mremap),
 	CALL(munmap),
 	/* Locks, kicks, and the end. */
@@ -221,17 +215,14 @@ static const struct sandbox_call main_calls[] = {
 /* Disks: the loop, the engines, and what the pool's threads do for them. */
 static const struct sandbox_call io_calls[] = {
 	CALL(io_submit),
-	CALL(io_getevents),
 	CALL(io_uring_enter),
 	CALL(epoll_pwait2),
 	CALL(poll),
 	CALL(preadv),
-	CALL(pwritev),
 	CALL(pwritev2),
 	CALL(fdatasync),
 	CALL(fallocate),
 	IOCTL(BLKDISCARD),
-	IOCTL(BLKZEROOUT),
 	/* The tables of an image. */
 	CALL(pread64),
 	CALL(pwrite64),
@@ -240,7 +231,6 @@ static const struct sandbox_call io_calls[] = {
 	/* Doorbells, interrupts, and other threads' loops. */
 	CALL(eventfd2),
 	CALL(epoll_ctl),
-	CALL(close),
 	CALL(read),
 	CALL(write),
 	IOCTL(KVM_IRQ_LINE),
@@ -250,14 +240,12 @@ static const struct sandbox_call io_calls[] = {
 	/* Memory of our own, none of it executable. */
 	CALL(brk),
 	CALL_IF(mmap, 2, PROT_EXEC, 0),
-	CALL_IF(mprotect, 2, PROT_EXEC, 0),
 	CALL(munmap),
 	CALL_IF(madvise, 2, ALL_BITS, MADV_DONTNEED),
 	/* The clock, where the vDSO cannot read it. */
 	CALL(clock_gettime),
 	/* The end of the thread; of the process, after what is refused. */
 	CALL(rt_sigprocmask),
-	CALL(rt_sigreturn),
 	CALL(getpid),
 	CALL(gettid),
 	CALL_IF(tgkill, 0, ALL_BITS, SANDBOX_OWN_PID),

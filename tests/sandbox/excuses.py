@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Entries of the lists that not every host needs, and why they are there."""
+
+MODULE = "no module that serves"
+DEVICE = "no block device here"
+DIRECT = "no O_DIRECT here"
+SERVED = "the module serves in its place"
+
+EXCUSES = {
+    0: {
+        "fstat": "this C library makes newfstatat of it",
+        "getrandom": "random bytes come from a file",
+        "madvise": "no huge pages of shared memory here",
+        "io_submit": DIRECT,
+        "io_destroy": DIRECT,
+        "ioctl BLKGETSIZE64": DEVICE,
+        "ioctl BLKSSZGET": DEVICE,
+        "ioctl KVM_GET_XSAVE": "KVM_GET_XSAVE2 is in its place (Linux 5.17)",
+        "ioctl KVM_GET_NESTED_STATE": "guests have no SVM here",
+        "ioctl KVM_SET_NESTED_STATE": "guests have no SVM here",
+        "ioctl KVM_REGISTER_COALESCED_MMIO": SERVED,
+        "ioctl KVM_UNREGISTER_COALESCED_MMIO": SERVED,
+        "ioctl VIREO_STATS": MODULE,
+        "ioctl VIREO_IO_ADD": MODULE,
+        "ioctl VIREO_IO_DEL": MODULE,
+        "ioctl VIREO_IO_ENABLE": MODULE,
+    },
+    2: {
+        "io_submit": DIRECT,
+        "ioctl BLKDISCARD": DEVICE,
+        "mmap": "no request went through a large buffer",
+        "munmap": "no request went through a large buffer",
+        "poll": "no request was under way when its queue was stopped",
+    },
+}
