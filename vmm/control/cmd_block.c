@@ -66,6 +66,11 @@ json_t *block_inserted(const char *id, struct throttle *throttle,
 	return info;
 }
 
+const char *block_io_status(const struct blk_status *st)
+{
+	return st->failed == ENOSPC ? "nospace" : st->failed ? "failed" : "ok";
+}
+
 json_t *cmd_query_block(struct qmp_call *call, json_t *args)
 {
 	const struct vm *vm = call->control->vm;
@@ -92,10 +97,7 @@ json_t *cmd_query_block(struct qmp_call *call, json_t *args)
 								       dev),
 							       &st),
 						"io-status",
-						st.failed == ENOSPC ?
-							"nospace" :
-						st.failed ? "failed" :
-							    "ok"));
+						block_io_status(&st)));
 	}
 	return list;
 }
@@ -244,12 +246,20 @@ static bool get_limit(json_t *args, const char *name,
 
 json_t *cmd_block_set_io_throttle(struct qmp_call *call, json_t *args)
 {
-	struct device *dev = find_disk(call, args, "id");
 	struct throttle_limit limits[THROTTLE_KINDS];
+	struct throttle *throttle;
+	struct scsi_place scsi;
+	struct device *dev;
 	unsigned int i;
 
-	if (!dev)
-		return NULL;
+	if (scsi_place(call, args, "id", &scsi)) {
+		throttle = virtio_scsi_throttle(scsi.dev, scsi.number);
+	} else {
+		dev = find_disk(call, args, "id");
+		if (!dev)
+			return NULL;
+		throttle = virtio_blk_throttle(dev);
+	}
 	for (i = 0; i < THROTTLE_KINDS; i++)
 		if (!get_limit(args, limit_names[i], &limits[i]))
 			return qmp_fail(call, "GenericError",
@@ -263,6 +273,6 @@ json_t *cmd_block_set_io_throttle(struct qmp_call *call, json_t *args)
 					"bps/iops/max total values and "
 					"read/write values cannot be used at "
 					"the same time");
-	throttle_set(virtio_blk_throttle(dev), limits);
+	throttle_set(throttle, limits);
 	return json_object();
 }
