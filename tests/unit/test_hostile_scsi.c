@@ -8,7 +8,7 @@
 #define IMAGE "/tmp/vireo-test-hostile-scsi-XXXXXX"
 
 /* Each machine has an image of its own, which goes when it is opened. */
-static const void *scsi_config(void)
+static const void *config(unsigned int iothreads)
 {
 	static char image[sizeof(IMAGE)], none[] = "none";
 	static struct config cfg = {
@@ -20,11 +20,22 @@ static const void *scsi_config(void)
 	};
 
 	strcpy(image, IMAGE);
+	cfg.scsi[0].iothreads = iothreads;
 	cfg.scsi[0].fd = mkstemp(image);
 	assert_true(cfg.scsi[0].fd >= 0);
 	assert_int_equal(ftruncate(cfg.scsi[0].fd, HS_BLOCKS * 512), 0);
 	unlink(image);
 	return &cfg;
+}
+
+static const void *scsi_config(void)
+{
+	return config(0);
+}
+
+static const void *thread_config(void)
+{
+	return config(1);
 }
 
 /* INQUIRY, which finds no unit attention in its way. */
@@ -102,6 +113,8 @@ static const struct hostile_kind kinds[] = {
 	  control_answered, HOTPLUG, NULL },
 	{ "event", &virtio_scsi_class, scsi_config, HS_EVENT, event_ask,
 	  event_answered, CHANGE, hs_resize },
+	{ "thread", &virtio_scsi_class, thread_config, HS_REQUEST, request_ask,
+	  request_answered, 0, NULL },
 	{ 0 }
 };
 
@@ -113,6 +126,8 @@ static const struct hostile_kind controllers[] = {
 	  request_answered, HOTPLUG, NULL },
 	{ "hotplug+change", &virtio_scsi_class, scsi_config, HS_REQUEST,
 	  request_ask, request_answered, HOTPLUG | CHANGE, NULL },
+	{ "thread", &virtio_scsi_class, thread_config, HS_REQUEST, request_ask,
+	  request_answered, HOTPLUG | CHANGE, NULL },
 	{ 0 }
 };
 
