@@ -23,6 +23,10 @@ _vireo_client()
 			grep -o -e '--[a-z]*')
 		;;
 	2,*) _vireo_names "$2" ;;
+	3,resize,*)
+		words=$("${COMP_WORDS[0]}" qmp "${COMP_WORDS[2]}" query-block 2>/dev/null |
+			sed -n 's/^ *"device": "\([a-z0-9-]*\)".*/\1/p')
+		;;
 	3,qmp,*)
 		words=$("${COMP_WORDS[0]}" qmp "${COMP_WORDS[2]}" \
 			query-commands 2>/dev/null |

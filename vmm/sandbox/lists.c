@@ -138,6 +138,7 @@ static const struct sandbox_call main_calls[] = {
 	CALL(io_submit),
 	CALL(io_getevents),
 	CALL(io_uring_enter),
+	CALL(pwrite64), /* an image's tables */
 	CALL(ftruncate),
 	FCNTL(F_GETFL),
 	FCNTL(F_SETFL),
