@@ -411,6 +411,37 @@ static void test_on_error_stop(void **state)
 	assert_int_equal(*status(f, 0, 0), UNTOUCHED);
 }
 
+/* And so is what is held of a queue that is reset by itself. */
+static void test_queue_reset(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int n = 0;
+
+	f->disk.on_error = ON_ERROR_STOP;
+	start(f);
+	rig_drive(f->rig, 1ULL << VIRTIO_BLK_F_FLUSH | 1ULL << 40);
+	assert_int_equal(ftruncate(f->fd, 512), 0);
+	add(f, 0, 0, VIRTIO_BLK_T_IN, 5);
+	ring_bell(f, 0);
+	wait_error(f);
+	rig_write(f->rig, VIRTIO_PCI_COMMON_Q_SELECT, 2, 0);
+	rig_write(f->rig, 58, 2, 1);
+	while (rig_read(f->rig, 58, 2) && n++ < 500)
+		rig_run(f->rig);
+	rig_queue(f->rig, 0);
+	rig_run(f->rig);
+	devices_stop(&f->rig->vm);
+	assert_int_equal(ftruncate(f->fd, SECTORS * 512), 0);
+	devices_start(&f->rig->vm);
+	rig_run(f->rig);
+	assert_int_equal(*status(f, 0, 0), UNTOUCHED);
+	assert_int_equal(rig_used(f->rig, 0, NULL), 0);
+	add(f, 0, 1, VIRTIO_BLK_T_IN, 0);
+	ring_bell(f, 0);
+	wait_used(f, 0, 1);
+	assert_int_equal(*status(f, 0, 1), VIRTIO_BLK_S_OK);
+}
+
 static uint64_t capacity(struct fixture *f)
 {
 	return rig_read(f->rig, VIRTIO_PCI_DEVICE, 4) |
@@ -559,7 +590,7 @@ int main(void)
 		TEST(test_io_uring),	    TEST(test_stop),
 		TEST(test_reset),	    TEST(test_no_shared_lock),
 		TEST(test_on_error_report), TEST(test_on_error_stop),
-		TEST(test_resize),	    TEST(test_limits),
+		TEST(test_queue_reset),	    TEST(test_resize),	    TEST(test_limits),
 		TEST(test_options),	    cmocka_unit_test(test_cpu_list),
 	};
 
