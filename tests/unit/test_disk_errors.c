@@ -155,9 +155,10 @@ static void put_before(struct layer *layer, struct aio *aio)
 	aio->engine = &layer->engine;
 }
 
-/* Nothing is in flight yet: a loop looks at it when the driver rings. */
-static void put_layers(struct fixture *f)
+/* In the disk's loop */
+static void put_layers(void *opaque)
 {
+	struct fixture *f = opaque;
 	struct virtio_scsi *scsi = scsi_of(f->rig->dev);
 	unsigned int i, n = 0;
 
@@ -170,8 +171,9 @@ static void put_layers(struct fixture *f)
 			put_before(&layers[n++], scsi->aio[i]);
 }
 
-static void take_layers(struct fixture *f)
+static void take_layers(void *opaque)
 {
+	struct fixture *f = opaque;
 	struct virtio_scsi *scsi = scsi_of(f->rig->dev);
 	struct aio *aio;
 	unsigned int i;
@@ -184,6 +186,12 @@ static void take_layers(struct fixture *f)
 	for (i = 0; i <= AIO_THREADS; i++)
 		if (scsi->aio[i])
 			scsi->aio[i]->engine = layer_of(scsi->aio[i])->real;
+}
+
+static struct loop *disk_loop(const struct fixture *f)
+{
+	return f->kind->scsi ? scsi_of(f->rig->dev)->loop :
+			       blk_of_dev(f->rig->dev)->lanes[0].loop;
 }
 
 /* ---- fixture ----------------------------------------------------------------- */
@@ -245,7 +253,7 @@ static void begin_failing(struct fixture *f)
 		set_limit(SECTORS * 512 / 3);
 	if (f->kind->host != FAILS)
 		return;
-	put_layers(f);
+	loop_sync(disk_loop(f), put_layers, f);
 	host.err = f->kind->qcow2 ? ENOSPC : EIO;
 	host.failed = 0;
 	__atomic_store_n(&host.every, 5, __ATOMIC_RELAXED);
@@ -543,7 +551,7 @@ static void test(void **state)
 		devices_stop(&f->rig->vm);
 		end_failing(f);
 		if (kind->host == FAILS)
-			take_layers(f);
+			loop_sync(disk_loop(f), take_layers, f);
 		devices_start(&f->rig->vm);
 		look(f, round);
 		assert_int_not_equal(f->faults, 0);
