@@ -114,9 +114,10 @@ _vireo()
 		prefix=${cur%"${cur##*,}"}
 		compopt -o nospace
 		if [[ -n $prefix ]]; then
-			words="ro serial= format= cache= aio= queues= iothreads="
-			words+=" cpus= poll= block-size= physical-size= min-io="
-			words+=" opt-io= on-error= iops= iops-burst= bps= bps-burst="
+			words="ro serial= format= cache= aio= iothreads= on-error="
+			words+=" iops= iops-burst= bps= bps-burst="
+			[[ $option = --scsi ]] ||
+				words+=" queues= cpus= poll= block-size= physical-size= min-io= opt-io="
 		else
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			compopt -o filenames
