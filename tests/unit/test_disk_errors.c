@@ -51,12 +51,10 @@ struct fixture {
 	const struct kind *kind;
 	struct rig *rig;
 	struct config cfg;
-	struct vm_listener listener;
+	struct rig_watch watch;
 	char dir[40];
 	char path[64];
-	unsigned int faults;
-	bool stopped;
-	uint8_t answer;
+	unsigned int seen; /* of watch.io_errors */
 };
 
 /* ---- a host that fails ------------------------------------------------------- */
@@ -196,17 +194,6 @@ static struct loop *disk_loop(const struct fixture *f)
 
 /* ---- fixture ----------------------------------------------------------------- */
 
-static void on_event(void *opaque, enum vm_event event, enum vm_cause cause)
-{
-	struct fixture *f = opaque;
-
-	(void)cause;
-	if (event != VM_EVENT_IO_ERROR)
-		return;
-	f->faults++;
-	f->stopped |= f->rig->vm.io_error.stops;
-}
-
 static void make_image(struct fixture *f)
 {
 	const struct qcow2_create how = {
@@ -296,9 +283,7 @@ static bool start(struct fixture *f)
 		f->rig = NULL;
 		return false;
 	}
-	f->listener.fn = on_event;
-	f->listener.opaque = f;
-	vm_listen(&f->rig->vm, &f->listener);
+	rig_watch(f->rig, &f->watch);
 	rig_drive(f->rig, f->kind->scsi ? 0 : 1ULL << VIRTIO_BLK_F_FLUSH);
 	return true;
 }
@@ -407,7 +392,7 @@ static bool good(struct fixture *f, unsigned int n)
 /* The machine is stopped: somebody sees to it, and lets it go on. */
 static void go_on(struct fixture *f)
 {
-	f->stopped = false;
+	f->seen = f->watch.io_errors;
 	devices_stop(&f->rig->vm);
 	if (f->kind->host != FAILS)
 		end_failing(f);
@@ -432,7 +417,7 @@ static void finish(struct fixture *f, unsigned int n)
 		n -= rig_used(f->rig, queue(f), NULL);
 		if (n)
 			run_briefly(f->rig);
-		if (f->stopped)
+		if (f->kind->stop && f->seen != f->watch.io_errors)
 			go_on(f);
 	}
 }
@@ -554,7 +539,7 @@ static void test(void **state)
 			loop_sync(disk_loop(f), take_layers, f);
 		devices_start(&f->rig->vm);
 		look(f, round);
-		assert_int_not_equal(f->faults, 0);
+		assert_int_not_equal(f->watch.io_errors, 0);
 	}
 	if (kind->host == FAILS)
 		assert_true(host.failed > 20);

@@ -11,35 +11,11 @@
 #define T(name) VIRTIO_SCSI_T_TMF_##name
 #define S(name) VIRTIO_SCSI_S_##name
 
-struct watch {
-	struct fixture *f;
-	struct vm_listener listener;
-	unsigned int errors;
-	unsigned int moves;
-	struct vm_io_error last;
-};
-
-static void on_event(void *opaque, enum vm_event event, enum vm_cause cause)
+static void begin(struct fixture *f, struct rig_watch *w, uint64_t features)
 {
-	struct watch *w = opaque;
-
-	(void)cause;
-	if (event == VM_EVENT_IO_ERROR) {
-		w->errors++;
-		w->last = w->f->rig->vm.io_error;
-	} else if (event == VM_EVENT_TRAY) {
-		w->moves++;
-	}
-}
-
-static void begin(struct fixture *f, struct watch *w, uint64_t features)
-{
-	*w = (struct watch){ .f = f };
 	f->cfg.scsi[0].iothreads = 1;
 	start(f, features);
-	w->listener.fn = on_event;
-	w->listener.opaque = w;
-	vm_listen(&f->rig->vm, &w->listener);
+	rig_watch(f->rig, w);
 	assert_string_equal(f->rig->vm.iothreads->name, "io-scsi0");
 	settle(f, 0);
 }
@@ -49,54 +25,25 @@ static void cut(struct fixture *f, bool off)
 	assert_int_equal(truncate(f->path[0], off ? 512 : SECTORS * 512), 0);
 }
 
-static void wait_errors(struct watch *w, unsigned int n)
-{
-	unsigned int tries = 500;
-
-	while (w->errors < n && tries--)
-		rig_run(w->f->rig);
-	assert_true(w->errors >= n);
-}
-
-static uint8_t tmf(struct fixture *f, uint32_t subtype, uint64_t tag)
-{
-	const struct virtio_scsi_ctrl_tmf_req tmf = {
-		.type = VIRTIO_SCSI_T_TMF,
-		.subtype = subtype,
-		.lun = TARGET(0),
-		.tag = tag,
-	};
-	const struct rig_buf bufs[2] = {
-		{ TMF, sizeof(tmf), false },
-		{ TMF + 0x100, 1, true },
-	};
-
-	memcpy(rig_mem(f->rig, TMF, sizeof(tmf)), &tmf, sizeof(tmf));
-	rig_add(f->rig, CONTROL, bufs, 2);
-	rig_kick(f->rig, CONTROL);
-	finish(f, CONTROL, 1, NULL);
-	return *(uint8_t *)rig_mem(f->rig, TMF + 0x100, 1);
-}
-
 /* Two reads, of which the host can do neither. */
-static void fail_two(struct watch *w)
+static void fail_two(struct fixture *f, struct rig_watch *w)
 {
 	struct ask one = READ(0, 8, 8), two = READ(0, 16, 8);
 
 	one.tag = 11;
 	two.tag = 22;
 	two.slot = 1;
-	cut(w->f, true);
-	w->errors = 0;
-	add(w->f, &one);
-	add(w->f, &two);
-	rig_kick(w->f->rig, REQUEST);
-	wait_errors(w, 1);
+	cut(f, true);
+	w->io_errors = 0;
+	add(f, &one);
+	add(f, &two);
+	rig_kick(f->rig, REQUEST);
+	rig_wait_error(w);
 	assert_true(w->last.stops);
 	assert_int_equal(w->last.err, EIO);
 	assert_false(w->last.write);
 	assert_string_equal(w->last.device, "scsi0-hd0");
-	assert_int_equal(rig_used(w->f->rig, REQUEST, NULL), 0);
+	assert_int_equal(rig_used(f->rig, REQUEST, NULL), 0);
 }
 
 static int failed(struct fixture *f)
@@ -112,7 +59,7 @@ static void test_report(void **state)
 	struct fixture *f = *state;
 	const struct ask read = READ(0, 8, 8);
 	struct virtio_scsi_cmd_resp *resp;
-	struct watch w;
+	struct rig_watch w;
 
 	begin(f, &w, 0);
 	cut(f, true);
@@ -120,7 +67,7 @@ static void test_report(void **state)
 	assert_int_equal(resp->status, 2);
 	assert_int_equal(resp->sense[2], 3);
 	assert_int_equal(resp->sense[12], 0x11);
-	wait_errors(&w, 1);
+	rig_wait_error(&w);
 	assert_false(w.last.stops);
 	assert_int_equal(failed(f), EIO);
 }
@@ -129,17 +76,17 @@ static void test_report(void **state)
 static void test_stop(void **state)
 {
 	struct fixture *f = *state;
-	struct watch w;
+	struct rig_watch w;
 
 	f->cfg.scsi[0].on_error = ON_ERROR_STOP;
 	begin(f, &w, 0);
-	fail_two(&w);
+	fail_two(f, &w);
 	assert_int_equal(failed(f), EIO);
 	/* Still in vain */
 	devices_stop(&f->rig->vm);
-	w.errors = 0;
+	w.io_errors = 0;
 	devices_start(&f->rig->vm);
-	wait_errors(&w, 1);
+	rig_wait_error(&w);
 	assert_int_equal(rig_used(f->rig, REQUEST, NULL), 0);
 	devices_stop(&f->rig->vm);
 	cut(f, false);
@@ -153,17 +100,18 @@ static void test_stop(void **state)
 static void test_abort_held(void **state)
 {
 	struct fixture *f = *state;
-	struct watch w;
+	struct rig_watch w;
 
 	f->cfg.scsi[0].on_error = ON_ERROR_STOP;
 	begin(f, &w, 0);
-	fail_two(&w);
-	assert_int_equal(tmf(f, T(QUERY_TASK), 22), S(FUNCTION_SUCCEEDED));
-	assert_int_equal(tmf(f, T(ABORT_TASK), 22), S(OK));
+	fail_two(f, &w);
+	assert_int_equal(tmf(f, T(QUERY_TASK), 0, 0, 22),
+			 S(FUNCTION_SUCCEEDED));
+	assert_int_equal(tmf(f, T(ABORT_TASK), 0, 0, 22), S(OK));
 	finish(f, REQUEST, 1, NULL);
 	assert_int_equal(resp_of(f, 1)->response, S(ABORTED));
-	assert_int_equal(tmf(f, T(QUERY_TASK), 22), S(OK));
-	assert_int_equal(tmf(f, T(LOGICAL_UNIT_RESET), 0), S(OK));
+	assert_int_equal(tmf(f, T(QUERY_TASK), 0, 0, 22), S(OK));
+	assert_int_equal(tmf(f, T(LOGICAL_UNIT_RESET), 0, 0, 0), S(OK));
 	finish(f, REQUEST, 1, NULL);
 	assert_int_equal(resp_of(f, 0)->response, S(RESET));
 	cut(f, false);
@@ -173,15 +121,15 @@ static void test_abort_held(void **state)
 static void test_reset_held(void **state)
 {
 	struct fixture *f = *state;
-	struct watch w;
+	struct rig_watch w;
 
 	f->cfg.scsi[0].on_error = ON_ERROR_STOP;
 	begin(f, &w, 0);
-	fail_two(&w);
+	fail_two(f, &w);
 	rig_drive(f->rig, 0);
 	cut(f, false);
 	settle(f, 0);
-	fail_two(&w);
+	fail_two(f, &w);
 	devices_stop(&f->rig->vm);
 	devices_reset(&f->rig->vm);
 	cut(f, false);
@@ -191,18 +139,18 @@ static void test_reset_held(void **state)
 	rig_drive(f->rig, 0);
 	settle(f, 0);
 	/* And the machine may end with some. */
-	fail_two(&w);
+	fail_two(f, &w);
 }
 
 static void test_queue_reset_held(void **state)
 {
 	struct fixture *f = *state;
-	struct watch w;
+	struct rig_watch w;
 	unsigned int n = 0;
 
 	f->cfg.scsi[0].on_error = ON_ERROR_STOP;
 	begin(f, &w, 1ULL << 40);
-	fail_two(&w);
+	fail_two(f, &w);
 	rig_write(f->rig, VIRTIO_PCI_COMMON_Q_SELECT, 2, REQUEST);
 	rig_write(f->rig, 58, 2, 1);
 	while (rig_read(f->rig, 58, 2) && n++ < 500)
@@ -223,12 +171,12 @@ static void test_detach_held(void **state)
 {
 	struct fixture *f = *state;
 	struct scsi_status_of st;
-	struct watch w;
+	struct rig_watch w;
 	unsigned int tries = 0;
 
 	f->cfg.scsi[0].on_error = ON_ERROR_STOP;
 	begin(f, &w, 0);
-	fail_two(&w);
+	fail_two(f, &w);
 	virtio_scsi_detach(f->rig->dev, 0);
 	assert_false(virtio_scsi_status(f->rig->dev, 0, &st));
 	finish(f, REQUEST, 2, NULL);
@@ -265,7 +213,7 @@ static void test_limits(void **state)
 {
 	struct throttle_limit none[THROTTLE_KINDS] = { 0 };
 	struct fixture *f = *state;
-	struct watch w;
+	struct rig_watch w;
 
 	limit(f);
 	begin(f, &w, 0);
@@ -277,10 +225,10 @@ static void test_limits(void **state)
 	devices_start(&f->rig->vm);
 
 	add_reads(f, 4);
-	assert_int_equal(tmf(f, T(QUERY_TASK), 3), S(FUNCTION_SUCCEEDED));
-	assert_int_equal(tmf(f, T(ABORT_TASK), 3), S(OK));
+	assert_int_equal(tmf(f, T(QUERY_TASK), 0, 0, 3), S(FUNCTION_SUCCEEDED));
+	assert_int_equal(tmf(f, T(ABORT_TASK), 0, 0, 3), S(OK));
 	assert_int_equal(resp_of(f, 0)->response, S(ABORTED));
-	assert_int_equal(tmf(f, T(ABORT_TASK_SET), 0), S(OK));
+	assert_int_equal(tmf(f, T(ABORT_TASK_SET), 0, 0, 0), S(OK));
 	finish(f, REQUEST, 4, NULL);
 
 	throttle_set(virtio_scsi_throttle(f->rig->dev, 0), none);
@@ -291,7 +239,7 @@ static void test_limits(void **state)
 static void test_reset_limited(void **state)
 {
 	struct fixture *f = *state;
-	struct watch w;
+	struct rig_watch w;
 
 	limit(f);
 	begin(f, &w, 0);
@@ -310,7 +258,7 @@ static void test_resize(void **state)
 	const struct ask ready = { .lun = TARGET(0) };
 	struct fixture *f = *state;
 	struct error err = { "" };
-	struct watch w;
+	struct rig_watch w;
 
 	begin(f, &w, F(CHANGE));
 	rig_add(f->rig, EVENT, &buf, 1);
@@ -335,7 +283,7 @@ static void test_tray(void **state)
 					       .readonly = true };
 	struct ask load = { .lun = TARGET(1), .cdb = { 0x1b, 0, 0, 0, 2 } };
 	struct error err = { "" };
-	struct watch w;
+	struct rig_watch w;
 
 	begin(f, &w, 0);
 	settle(f, 1);
@@ -371,7 +319,7 @@ static void test_qcow2(void **state)
 				   .cdb = { 0x2a, 0, 0, 0, 0, 5, 0, 0, 2 } };
 	const struct ask read = READ(0, 4, 4);
 	struct fixture *f = *state;
-	struct watch w;
+	struct rig_watch w;
 	int fd = open(f->path[0], O_RDWR | O_TRUNC);
 
 	assert_int_equal(qcow2_create(fd, &how, NULL), 0);
