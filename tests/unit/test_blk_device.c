@@ -8,56 +8,23 @@
 
 /* To reach the lock of the main loop; the library's is not linked then. */
 #include "loop.c"
-#include "virtio_rig.h"
+#include "blk_rig.h"
 #include "block/throttle.h"
 #include "iothread.h"
-#include "virtio/virtio_devices.h"
 
-#define SECTORS 64
-#define UNTOUCHED 0xee
 /* Of request @n on queue @q; 16 descriptors have room for 5. */
 #define HDR(q, n) (RIG_DATA + 0x10000 * (q) + 0x2000 * (n))
 #define STATUS(q, n) (HDR(q, n) + 0x100)
 #define BUF(q, n) (HDR(q, n) + 0x1000)
 
-struct fixture {
-	struct rig *rig;
-	char path[64];
-	int fd;
-	struct disk_config disk;
-	struct rig_watch watch;
-};
-
-static int setup(void **state)
+static int setup_thread(void **state)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
-	uint8_t sector[512];
-	unsigned int s;
+	struct fixture *f;
 
-	assert_non_null(f);
-	strcpy(f->path, "/var/tmp/vireo-test-blk-XXXXXX");
-	f->fd = mkstemp(f->path);
-	assert_true(f->fd >= 0);
-	for (s = 0; s < SECTORS; s++) {
-		memset(sector, (int)s + 1, sizeof(sector));
-		assert_int_equal(write(f->fd, sector, 512), 512);
-	}
-	f->disk.path = f->path;
+	setup(state);
+	f = *state;
 	f->disk.iothreads = 1;
 	f->disk.queues = 1;
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	if (f->rig)
-		rig_free(f->rig);
-	close(f->fd);
-	unlink(f->path);
-	free(f);
 	return 0;
 }
 
@@ -137,8 +104,8 @@ static void read_ok(struct fixture *f, unsigned int q, unsigned int n,
 	const uint8_t *buf = rig_mem(f->rig, BUF(q, n), 512);
 
 	assert_int_equal(*status(f, q, n), VIRTIO_BLK_S_OK);
-	assert_int_equal(buf[0], sector + 1);
-	assert_int_equal(buf[511], sector + 1);
+	assert_int_equal(buf[0], pattern(sector, 0));
+	assert_int_equal(buf[511], pattern(sector, 511));
 }
 
 /* Each queue, whoever serves it. */
@@ -559,7 +526,7 @@ static void test_cpu_list(void **state)
 
 int main(void)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup_thread, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_queues),
 		TEST(test_main_thread),
