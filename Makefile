@@ -139,7 +139,8 @@ UNIT_HOSTILE := $(notdir $(filter tests/unit/test_hostile%,$(UNIT_SRC:.c=)))
 $(UNIT_HOSTILE:%=$(B)/tests/unit/%): $(B)/obj/tests/unit/hostile_run.o \
                                      $(B)/obj/tests/unit/hostile_ring.o \
                                      $(B)/obj/tests/unit/hostile_registers.o
-$(B)/tests/unit/test_hostile_scsi: $(B)/obj/tests/unit/hostile_scsi.o
+$(B)/tests/unit/test_hostile_scsi: $(B)/obj/tests/unit/hostile_scsi.o \
+                                   $(B)/obj/tests/unit/hostile_scsi_tasks.o
 
 unit: $(UNIT) checked
 	@tests/unit/run

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Hostile drivers of a virtio SCSI controller: what test_hostile does to the
- * other devices, to each kind of its queues, and hostile_scsi.c.
+ * other devices, to each kind of its queues, and hostile_scsi*.c.
  */
 #include "hostile_scsi.h"
 
@@ -140,6 +140,7 @@ int main(void)
 	};
 	static const struct hostile_case *const scsi[] = {
 		hostile_scsi_cases,
+		hostile_scsi_task_cases,
 		NULL,
 	};
 	return hostile_run("hostile-scsi-queues", kinds, queues) +
