@@ -153,12 +153,17 @@ static inline void h_queue(struct hostile *h)
 	h_ring_at(h, RIG_DESC(h->q), RIG_AVAIL(h->q), RIG_USED(h->q), H_NUM);
 }
 
-/* A device that is ready for a first chain. */
-static inline void h_drive(struct hostile *h)
+static inline void h_bring_up(struct hostile *h)
 {
 	h_negotiate(h);
 	h_queue(h);
 	rig_driver_ok(h->rig);
+}
+
+/* A device that is ready for a first chain. */
+static inline void h_drive(struct hostile *h)
+{
+	h_bring_up(h);
 	assert_false(h_broken(h));
 }
 
