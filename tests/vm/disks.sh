@@ -52,7 +52,7 @@ on_scsi() {
 # make_image FILE SIZE: of the format that its name ends in
 make_image() {
 	case $1 in
-	*.qcow2) vireo img create "$1" "$2" && want_status 0 ;;
+	*.qcow2) "$program" img create "$1" "$2" ;;
 	*) truncate -s "$2" "$1" ;;
 	esac
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <malloc.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -60,6 +61,11 @@ int sandbox_enter(enum sandbox sandbox, struct error *err)
 
 	if (sandbox == SANDBOX_OFF)
 		return 0;
+	/*
+	 * The C library's memory: else it would ask a file of the kernel's
+	 * whether it may give some back that another thread has taken.
+	 */
+	mallopt(M_TRIM_THRESHOLD, -1);
 	/* Of its tables of names: else it opens /dev/urandom when it begins. */
 	json_object_seed(0);
 	rc = limit(err);
