@@ -539,6 +539,7 @@ static void test(void **state)
 			loop_sync(disk_loop(f), take_layers, f);
 		devices_start(&f->rig->vm);
 		look(f, round);
+		rig_run(f->rig); /* the main thread may hear of them only now */
 		assert_int_not_equal(f->watch.io_errors, 0);
 	}
 	if (kind->host == FAILS)
