@@ -117,7 +117,8 @@ $(B)/vireo-stat: $(STAT_OBJ)
 # ---- unit tests ------------------------------------------------------------
 
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
-UNIT     := $(filter-out %/test_hostile,$(UNIT_SRC:tests/unit/%.c=$(B)/tests/unit/%))
+UNIT     := $(filter-out $(B)/tests/unit/test_hostile%, \
+                         $(UNIT_SRC:tests/unit/%.c=$(B)/tests/unit/%))
 
 # Of vireo-stat, what does not need a terminal.
 $(B)/tests/unit/test_stat: $(filter-out %/main.o %/view.o %/view_draw.o, \
@@ -137,8 +138,11 @@ $(B)/tests/unit/test_rules: $(B)/obj/tests/conform/conform.o \
 UNIT_HOSTILE := $(notdir $(filter tests/unit/test_hostile%,$(UNIT_SRC:.c=)))
 
 # What the driver does to them.
-$(B)/tests/unit/test_hostile: $(B)/obj/tests/unit/hostile_ring.o \
-                              $(B)/obj/tests/unit/hostile_registers.o
+$(UNIT_HOSTILE:%=$(B)/tests/unit/%): $(B)/obj/tests/unit/hostile_run.o \
+                                     $(B)/obj/tests/unit/hostile_ring.o \
+                                     $(B)/obj/tests/unit/hostile_registers.o
+$(B)/tests/unit/test_hostile_scsi: $(B)/obj/tests/unit/hostile_scsi.o \
+                                   $(B)/obj/tests/unit/hostile_scsi_tasks.o
 
 unit: $(UNIT) checked
 	@tests/unit/run

@@ -50,6 +50,42 @@ static const struct opt memory_options[] = {
 	{ 0 }
 };
 
+/* What all disks have. */
+#define DISK_FAILURES_AND_LIMITS                                          \
+	{ .name = "on-error",                                             \
+	  .kind = OPT_ENUM,                                               \
+	  .words = "report|stop",                                         \
+	  .def = "report",                                                \
+	  .offset = offsetof(struct disk_config, on_error),               \
+	  .help = "tell the guest, or pause until cont" },                \
+		{ .name = "iops",                                         \
+		  .kind = OPT_UINT,                                       \
+		  .metavar = "N",                                         \
+		  .min = 1,                                               \
+		  .max = 1000000000,                                      \
+		  .offset = offsetof(struct disk_config, iops),           \
+		  .help = "requests a second at most" },                  \
+		{ .name = "iops-burst",                                   \
+		  .kind = OPT_UINT,                                       \
+		  .metavar = "N",                                         \
+		  .min = 1,                                               \
+		  .max = 1000000000,                                      \
+		  .offset = offsetof(struct disk_config, iops_burst),     \
+		  .help = "requests at once (default iops / 10)" },       \
+		{ .name = "bps",                                          \
+		  .kind = OPT_SIZE,                                       \
+		  .metavar = "SIZE",                                      \
+		  .min = 1024,                                            \
+		  .max = MIB << 20,                                       \
+		  .offset = offsetof(struct disk_config, bps),            \
+		  .help = "bytes a second at most" },                     \
+	{                                                                 \
+		.name = "bps-burst", .kind = OPT_SIZE, .metavar = "SIZE", \
+		.min = 1024, .max = MIB << 20,                            \
+		.offset = offsetof(struct disk_config, bps_burst),        \
+		.help = "bytes at once (default bps / 10)"                \
+	}
+
 static const struct opt disk_options[] = {
 	{ .name = "path",
 	  .kind = OPT_STRING,
@@ -143,40 +179,7 @@ static const struct opt disk_options[] = {
 	  .max = 1 << 30,
 	  .offset = offsetof(struct disk_config, opt_io),
 	  .help = "what is done best" },
-	{ .name = "on-error",
-	  .kind = OPT_ENUM,
-	  .words = "report|stop",
-	  .def = "report",
-	  .offset = offsetof(struct disk_config, on_error),
-	  .help = "tell the guest, or pause until cont" },
-	{ .name = "iops",
-	  .kind = OPT_UINT,
-	  .metavar = "N",
-	  .min = 1,
-	  .max = 1000000000,
-	  .offset = offsetof(struct disk_config, iops),
-	  .help = "requests a second at most" },
-	{ .name = "iops-burst",
-	  .kind = OPT_UINT,
-	  .metavar = "N",
-	  .min = 1,
-	  .max = 1000000000,
-	  .offset = offsetof(struct disk_config, iops_burst),
-	  .help = "requests at once (default iops / 10)" },
-	{ .name = "bps",
-	  .kind = OPT_SIZE,
-	  .metavar = "SIZE",
-	  .min = 1024,
-	  .max = MIB << 20,
-	  .offset = offsetof(struct disk_config, bps),
-	  .help = "bytes a second at most" },
-	{ .name = "bps-burst",
-	  .kind = OPT_SIZE,
-	  .metavar = "SIZE",
-	  .min = 1024,
-	  .max = MIB << 20,
-	  .offset = offsetof(struct disk_config, bps_burst),
-	  .help = "bytes at once (default bps / 10)" },
+	DISK_FAILURES_AND_LIMITS,
 	{ 0 }
 };
 
@@ -204,7 +207,7 @@ static const struct opt scsi_options[] = {
 	  .help = "serial number, up to 20 characters" },
 	{ .name = "format",
 	  .kind = OPT_STRING,
-	  .words = "raw|auto",
+	  .words = "raw|qcow2|auto",
 	  .offset = offsetof(struct disk_config, format),
 	  .help = "as of a disk" },
 	{ .name = "cache",
@@ -219,6 +222,14 @@ static const struct opt scsi_options[] = {
 	  .def = "auto",
 	  .offset = offsetof(struct disk_config, aio),
 	  .help = "as of a disk" },
+	{ .name = "iothreads",
+	  .kind = OPT_UINT,
+	  .metavar = "N",
+	  .def = "1",
+	  .max = 1,
+	  .offset = offsetof(struct disk_config, iothreads),
+	  .help = "0: the main thread serves all of them" },
+	DISK_FAILURES_AND_LIMITS,
 	{ 0 }
 };
 

@@ -39,6 +39,9 @@ struct hostile_kind {
 	unsigned int (*ask)(struct rig *rig, struct rig_buf *bufs);
 	/* Whether it was answered right, with @len bytes. */
 	bool (*answered)(struct rig *rig, uint32_t len);
+	uint64_t features; /* of its own, that its driver takes */
+	/* May be NULL: has the device use the queue, if it does not by itself. */
+	void (*stir)(struct rig *rig);
 };
 
 struct hostile {
@@ -91,6 +94,8 @@ static inline void h_wait(struct hostile *h)
 
 static inline void h_ring_bell(struct hostile *h)
 {
+	if (h->kind->stir)
+		h->kind->stir(h->rig);
 	rig_ring(h->rig, h->q);
 }
 
@@ -114,7 +119,7 @@ static inline void h_reset(struct hostile *h)
 static inline void h_negotiate(struct hostile *h)
 {
 	const uint8_t up = VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER;
-	uint64_t features = h->features | RIG_FEATURES;
+	uint64_t features = h->features | h->kind->features | RIG_FEATURES;
 	unsigned int i;
 
 	h_reset(h);
@@ -148,12 +153,17 @@ static inline void h_queue(struct hostile *h)
 	h_ring_at(h, RIG_DESC(h->q), RIG_AVAIL(h->q), RIG_USED(h->q), H_NUM);
 }
 
-/* A device that is ready for a first chain. */
-static inline void h_drive(struct hostile *h)
+static inline void h_bring_up(struct hostile *h)
 {
 	h_negotiate(h);
 	h_queue(h);
 	rig_driver_ok(h->rig);
+}
+
+/* A device that is ready for a first chain. */
+static inline void h_drive(struct hostile *h)
+{
+	h_bring_up(h);
 	assert_false(h_broken(h));
 }
 
@@ -291,5 +301,12 @@ struct hostile_case {
 /* Up to one without a name. */
 extern const struct hostile_case hostile_ring_cases[];
 extern const struct hostile_case hostile_register_cases[];
+
+/*
+ * Each case of @tables, up to NULL, with each of @kinds, up to one without a
+ * name, and with all features of rings; how many have failed.
+ */
+int hostile_run(const char *group, const struct hostile_kind *kinds,
+		const struct hostile_case *const *tables);
 
 #endif

@@ -326,8 +326,9 @@ static void flips(struct hostile *h)
 		for (j = 0; j < 4; j++)
 			h_ask(h);
 		h_go(h);
+		/* An I/O thread may have broken it again by now. */
 		if (h_broken(h))
-			h_drive(h);
+			h_bring_up(h);
 	}
 	__atomic_store_n(&f.stop, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);

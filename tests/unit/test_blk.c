@@ -6,64 +6,15 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "virtio_rig.h"
+#include "blk_rig.h"
 #include "block/block.h"
-#include "virtio/virtio_devices.h"
 
-#define SECTORS 64
 #define HDR RIG_DATA
 #define STATUS (RIG_DATA + 0x100)
 #define BUF (RIG_DATA + 0x1000)
-#define UNTOUCHED 0xee
 
 #define F(bit) (1ULL << VIRTIO_BLK_F_##bit)
 #define ALL_FEATURES (F(FLUSH) | F(DISCARD) | F(WRITE_ZEROES))
-
-struct fixture {
-	struct rig *rig;
-	char path[64];
-	int fd; /* the image, for the test */
-	struct disk_config disk;
-};
-
-/* Byte @i of sector @s of a new image. */
-static uint8_t pattern(unsigned int s, unsigned int i)
-{
-	return (uint8_t)(s * 7 + i);
-}
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-	uint8_t sector[BLOCK_SECTOR];
-	unsigned int s, i;
-
-	assert_non_null(f);
-	strcpy(f->path, "/tmp/vireo-test-blk-XXXXXX");
-	f->fd = mkstemp(f->path);
-	assert_true(f->fd >= 0);
-	for (s = 0; s < SECTORS; s++) {
-		for (i = 0; i < BLOCK_SECTOR; i++)
-			sector[i] = pattern(s, i);
-		assert_int_equal(write(f->fd, sector, BLOCK_SECTOR),
-				 BLOCK_SECTOR);
-	}
-	f->disk.path = f->path;
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	if (f->rig)
-		rig_free(f->rig);
-	close(f->fd);
-	unlink(f->path);
-	free(f);
-	return 0;
-}
 
 static void start(struct fixture *f, uint64_t features)
 {

@@ -8,69 +8,23 @@
 
 /* To reach the lock of the main loop; the library's is not linked then. */
 #include "loop.c"
-#include "virtio_rig.h"
+#include "blk_rig.h"
 #include "block/throttle.h"
 #include "iothread.h"
-#include "virtio/virtio_devices.h"
 
-#define SECTORS 64
-#define UNTOUCHED 0xee
 /* Of request @n on queue @q; 16 descriptors have room for 5. */
 #define HDR(q, n) (RIG_DATA + 0x10000 * (q) + 0x2000 * (n))
 #define STATUS(q, n) (HDR(q, n) + 0x100)
 #define BUF(q, n) (HDR(q, n) + 0x1000)
 
-struct fixture {
-	struct rig *rig;
-	char path[64];
-	int fd;
-	struct disk_config disk;
-	struct vm_listener listener;
-	unsigned int io_errors;
-	struct vm_io_error last;
-};
-
-static void on_event(void *opaque, enum vm_event event, enum vm_cause cause)
+static int setup_thread(void **state)
 {
-	struct fixture *f = opaque;
+	struct fixture *f;
 
-	(void)cause;
-	if (event != VM_EVENT_IO_ERROR)
-		return;
-	f->io_errors++;
-	f->last = f->rig->vm.io_error;
-}
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-	uint8_t sector[512];
-	unsigned int s;
-
-	assert_non_null(f);
-	strcpy(f->path, "/var/tmp/vireo-test-blk-XXXXXX");
-	f->fd = mkstemp(f->path);
-	assert_true(f->fd >= 0);
-	for (s = 0; s < SECTORS; s++) {
-		memset(sector, (int)s + 1, sizeof(sector));
-		assert_int_equal(write(f->fd, sector, 512), 512);
-	}
-	f->disk.path = f->path;
+	setup(state);
+	f = *state;
 	f->disk.iothreads = 1;
 	f->disk.queues = 1;
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	if (f->rig)
-		rig_free(f->rig);
-	close(f->fd);
-	unlink(f->path);
-	free(f);
 	return 0;
 }
 
@@ -81,9 +35,7 @@ static void start(struct fixture *f)
 	if (rig_init_on(&f->rig, &rig_accel_irqfd_ops, &virtio_blk_class,
 			&f->disk, &err))
 		fail_msg("%s", err.text);
-	f->listener.fn = on_event;
-	f->listener.opaque = f;
-	vm_listen(&f->rig->vm, &f->listener);
+	rig_watch(f->rig, &f->watch);
 	rig_drive(f->rig,
 		  1ULL << VIRTIO_BLK_F_FLUSH |
 			  (f->disk.queues > 1 ? 1ULL << VIRTIO_BLK_F_MQ : 0));
@@ -152,8 +104,8 @@ static void read_ok(struct fixture *f, unsigned int q, unsigned int n,
 	const uint8_t *buf = rig_mem(f->rig, BUF(q, n), 512);
 
 	assert_int_equal(*status(f, q, n), VIRTIO_BLK_S_OK);
-	assert_int_equal(buf[0], sector + 1);
-	assert_int_equal(buf[511], sector + 1);
+	assert_int_equal(buf[0], pattern(sector, 0));
+	assert_int_equal(buf[511], pattern(sector, 511));
 }
 
 /* Each queue, whoever serves it. */
@@ -339,15 +291,6 @@ static void test_no_shared_lock(void **state)
 	assert_true(f->rig->msis[1] >= rounds / 2);
 }
 
-static void wait_error(struct fixture *f)
-{
-	unsigned int tries = 500;
-
-	while (!f->io_errors && tries--)
-		rig_run(f->rig);
-	assert_true(f->io_errors);
-}
-
 static void test_on_error_report(void **state)
 {
 	struct fixture *f = *state;
@@ -359,11 +302,11 @@ static void test_on_error_report(void **state)
 	wait_used(f, 0, 1);
 	assert_int_equal(*status(f, 0, 0), VIRTIO_BLK_S_IOERR);
 	rig_run(f->rig);
-	assert_int_equal(f->io_errors, 1);
-	assert_false(f->last.stops);
-	assert_false(f->last.write);
-	assert_int_equal(f->last.err, EIO);
-	assert_string_equal(f->last.device, "disk0");
+	assert_int_equal(f->watch.io_errors, 1);
+	assert_false(f->watch.last.stops);
+	assert_false(f->watch.last.write);
+	assert_int_equal(f->watch.last.err, EIO);
+	assert_string_equal(f->watch.last.device, "disk0");
 }
 
 /* It is tried again when the VM goes on, and the guest never knows. */
@@ -380,8 +323,8 @@ static void test_on_error_stop(void **state)
 	ring_bell(f, 0);
 	wait_used(f, 0, 1);
 	read_ok(f, 0, 1, 0);
-	wait_error(f);
-	assert_true(f->last.stops);
+	rig_wait_error(&f->watch);
+	assert_true(f->watch.last.stops);
 	assert_int_equal(*status(f, 0, 0), UNTOUCHED);
 	virtio_blk_status(f->rig->dev, &st);
 	assert_int_equal(st.failed, EIO);
@@ -389,8 +332,8 @@ static void test_on_error_stop(void **state)
 	/* As the VM does then; still in vain, and once more. */
 	devices_stop(&f->rig->vm);
 	devices_start(&f->rig->vm);
-	f->io_errors = 0;
-	wait_error(f);
+	f->watch.io_errors = 0;
+	rig_wait_error(&f->watch);
 	assert_int_equal(*status(f, 0, 0), UNTOUCHED);
 	devices_stop(&f->rig->vm);
 	assert_int_equal(ftruncate(f->fd, SECTORS * 512), 0);
@@ -400,15 +343,46 @@ static void test_on_error_stop(void **state)
 
 	/* What is held at a reset is gone. */
 	assert_int_equal(ftruncate(f->fd, 512), 0);
-	f->io_errors = 0;
+	f->watch.io_errors = 0;
 	add(f, 0, 0, VIRTIO_BLK_T_IN, 5);
 	ring_bell(f, 0);
-	wait_error(f);
+	rig_wait_error(&f->watch);
 	devices_stop(&f->rig->vm);
 	devices_reset(&f->rig->vm);
 	devices_start(&f->rig->vm);
 	rig_run(f->rig);
 	assert_int_equal(*status(f, 0, 0), UNTOUCHED);
+}
+
+/* And so is what is held of a queue that is reset by itself. */
+static void test_queue_reset(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int n = 0;
+
+	f->disk.on_error = ON_ERROR_STOP;
+	start(f);
+	rig_drive(f->rig, 1ULL << VIRTIO_BLK_F_FLUSH | 1ULL << 40);
+	assert_int_equal(ftruncate(f->fd, 512), 0);
+	add(f, 0, 0, VIRTIO_BLK_T_IN, 5);
+	ring_bell(f, 0);
+	rig_wait_error(&f->watch);
+	rig_write(f->rig, VIRTIO_PCI_COMMON_Q_SELECT, 2, 0);
+	rig_write(f->rig, 58, 2, 1);
+	while (rig_read(f->rig, 58, 2) && n++ < 500)
+		rig_run(f->rig);
+	rig_queue(f->rig, 0);
+	rig_run(f->rig);
+	devices_stop(&f->rig->vm);
+	assert_int_equal(ftruncate(f->fd, SECTORS * 512), 0);
+	devices_start(&f->rig->vm);
+	rig_run(f->rig);
+	assert_int_equal(*status(f, 0, 0), UNTOUCHED);
+	assert_int_equal(rig_used(f->rig, 0, NULL), 0);
+	add(f, 0, 1, VIRTIO_BLK_T_IN, 0);
+	ring_bell(f, 0);
+	wait_used(f, 0, 1);
+	assert_int_equal(*status(f, 0, 1), VIRTIO_BLK_S_OK);
 }
 
 static uint64_t capacity(struct fixture *f)
@@ -552,15 +526,23 @@ static void test_cpu_list(void **state)
 
 int main(void)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup_thread, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_queues),	    TEST(test_main_thread),
-		TEST(test_polling),	    TEST(test_threads),
-		TEST(test_io_uring),	    TEST(test_stop),
-		TEST(test_reset),	    TEST(test_no_shared_lock),
-		TEST(test_on_error_report), TEST(test_on_error_stop),
-		TEST(test_resize),	    TEST(test_limits),
-		TEST(test_options),	    cmocka_unit_test(test_cpu_list),
+		TEST(test_queues),
+		TEST(test_main_thread),
+		TEST(test_polling),
+		TEST(test_threads),
+		TEST(test_io_uring),
+		TEST(test_stop),
+		TEST(test_reset),
+		TEST(test_no_shared_lock),
+		TEST(test_on_error_report),
+		TEST(test_on_error_stop),
+		TEST(test_queue_reset),
+		TEST(test_resize),
+		TEST(test_limits),
+		TEST(test_options),
+		cmocka_unit_test(test_cpu_list),
 	};
 
 	return cmocka_run_group_tests_name("blk_device", tests, NULL, NULL);

@@ -8,7 +8,6 @@
  * tests/unit/run takes this program from build/asan, where ASan and UBSan watch.
  */
 #include <linux/virtio_blk.h>
-#include <stdio.h>
 
 #include "hostile.h"
 #include "virtio/virtio_devices.h"
@@ -88,143 +87,28 @@ static bool vcon_answered(struct rig *rig, uint32_t len)
 }
 
 static const struct hostile_kind kinds[] = {
-	{ "blk", &virtio_blk_class, blk_config, 0, blk_ask, blk_answered },
-	{ "rng", &virtio_rng_class, rng_config, 0, rng_ask, rng_answered },
+	{ "blk", &virtio_blk_class, blk_config, 0, blk_ask, blk_answered, 0,
+	  NULL },
+	{ "rng", &virtio_rng_class, rng_config, 0, rng_ask, rng_answered, 0,
+	  NULL },
 	{ "console", &virtio_console_class, vcon_config, 1, vcon_ask,
-	  vcon_answered },
+	  vcon_answered, 0, NULL },
+	{ 0 }
 };
-
-#define NR_KINDS (sizeof(kinds) / sizeof(kinds[0]))
-
-/* ---- all of them, with all kinds and features --------------------------------------- */
-
-static const uint64_t ring_features[] = {
-	0,
-	H_INDIRECT_DESC,
-	H_EVENT_IDX,
-	H_INDIRECT_DESC | H_EVENT_IDX,
-	H_INDIRECT_DESC | H_EVENT_IDX | H_RESET,
-	H_PACKED,
-	H_PACKED | H_INDIRECT_DESC,
-	H_PACKED | H_EVENT_IDX,
-	H_PACKED | H_INDIRECT_DESC | H_EVENT_IDX,
-	H_PACKED | H_INDIRECT_DESC | H_EVENT_IDX | H_RESET,
-};
-
-#define NR_FEATURES (sizeof(ring_features) / sizeof(ring_features[0]))
-
-/* The machine of a kind, for all of its cases. */
-static struct rig *rigs[NR_KINDS];
-
-struct run {
-	unsigned int kind;
-	unsigned int features;
-	const struct hostile_case *what;
-};
-
-static void run_case(void **state)
-{
-	const struct run *run = *state;
-	const struct hostile_case *c = run->what;
-	struct hostile h = {
-		.kind = &kinds[run->kind],
-		.rig = rigs[run->kind],
-		.features = ring_features[run->features],
-		.q = kinds[run->kind].queue,
-		.seed = 1000 * run->features,
-	};
-	enum hostile_expect expect;
-	unsigned int i;
-
-	h.packed = h.features & H_PACKED;
-	rig_msix_on(h.rig);
-	h_drive(&h);
-	c->fn(&h);
-	expect = h.packed ? c->packed : c->split;
-	for (i = 0; expect == BREAKS && !h_broken(&h) && i < 10000; i++)
-		h_wait(&h);
-	if (expect != ANY)
-		assert_int_equal(h_broken(&h), expect == BREAKS);
-
-	/* And yet it works, for more than a round of the ring. */
-	h_drive(&h);
-	for (i = 0; i < H_NUM + 3; i++)
-		h_works(&h);
-}
-
-static int make_machines(void **state)
-{
-	struct error err = { "" };
-	unsigned int i;
-	int fd;
-
-	(void)state;
-	fd = mkstemp(image);
-	assert_true(fd >= 0);
-	assert_int_equal(ftruncate(fd, SECTORS * 512), 0);
-	close(fd);
-	for (i = 0; i < NR_KINDS; i++) {
-		rig_next_config.virtio.packed = true;
-		rig_next_config.virtio.transitional = true;
-		if (rig_init_on(&rigs[i], &rig_accel_irqfd_ops, kinds[i].class,
-				kinds[i].config(), &err))
-			fail_msg("%s: %s", kinds[i].name, err.text);
-	}
-	return 0;
-}
-
-static int free_machines(void **state)
-{
-	unsigned int i;
-
-	(void)state;
-	for (i = 0; i < NR_KINDS; i++)
-		rig_free(rigs[i]);
-	unlink(image);
-	return 0;
-}
-
-#define MAX_RUNS (NR_KINDS * NR_FEATURES * 100)
-
-static unsigned int add_runs(struct CMUnitTest *tests, struct run *runs,
-			     unsigned int n, const struct hostile_case *c)
-{
-	unsigned int kind, features;
-	char *name;
-
-	for (; c->name; c++)
-		for (kind = 0; kind < NR_KINDS; kind++)
-			for (features = 0; features < NR_FEATURES; features++) {
-				if (n == MAX_RUNS ||
-				    asprintf(&name, "%s %s %#llx",
-					     kinds[kind].name, c->name,
-					     (unsigned long long)
-						     ring_features[features]) <
-					    0)
-					abort();
-				runs[n] = (struct run){ kind, features, c };
-				tests[n] = (struct CMUnitTest){
-					.name = name,
-					.test_func = run_case,
-					.initial_state = &runs[n],
-				};
-				n++;
-			}
-	return n;
-}
 
 int main(void)
 {
-	static struct CMUnitTest tests[MAX_RUNS];
-	static struct run runs[MAX_RUNS];
-	unsigned int n, i;
-	int failed;
+	static const struct hostile_case *const tables[] = {
+		hostile_ring_cases,
+		hostile_register_cases,
+		NULL,
+	};
+	int fd = mkstemp(image), failed;
 
-	n = add_runs(tests, runs, 0, hostile_ring_cases);
-	n = add_runs(tests, runs, n, hostile_register_cases);
-	failed = _cmocka_run_group_tests("hostile", tests, n, make_machines,
-					 free_machines);
-	for (i = 0; i < n; i++)
-		free((void *)(uintptr_t)tests[i].name);
+	if (fd < 0 || ftruncate(fd, SECTORS * 512))
+		return 1;
+	close(fd);
+	failed = hostile_run("hostile", kinds, tables);
+	unlink(image);
 	return failed;
 }

@@ -1,30 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Split rings, with drivers good and bad. */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-#include <linux/virtio_ring.h>
-
-#include "memory.h"
-#include "virtio/ring.h"
+#include "ring_rig.h"
 
 #define NUM 8
-#define RAM (2ULL << 20)
 #define DESC 0x1000
 #define AVAIL 0x2000
 #define USED 0x3000
-#define TABLE 0x4003 /* a table need not be aligned */
-#define DATA 0x100000ULL
 
 struct fixture {
-	struct mem mem;
-	struct ring ring;
-	struct ring_chain chain;
+	struct ring_rig r;
 	struct vring_desc *desc;
 	struct vring_avail *avail;
 	struct vring_used *used;
@@ -43,19 +27,18 @@ static void start(struct fixture *f, bool indirect, bool event_idx)
 		.event_idx = event_idx,
 	};
 
-	assert_int_equal(ring_start(&f->ring, &f->mem, &at), 0);
+	assert_int_equal(ring_start(&f->r.ring, &f->r.mem, &at), 0);
 }
 
 static int setup(void **state)
 {
-	const struct mem_options opt = { .size = RAM };
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
-	assert_int_equal(mem_init(&f->mem, &mem_backend_memfd, &opt, NULL), 0);
-	f->desc = mem_ptr(&f->mem, DESC, 16 * NUM, MEM_WRITE);
-	f->avail = mem_ptr(&f->mem, AVAIL, 6 + 2 * NUM, MEM_WRITE);
-	f->used = mem_ptr(&f->mem, USED, 6 + 8 * NUM, MEM_WRITE);
+	ring_rig_init(&f->r);
+	f->desc = mem_ptr(&f->r.mem, DESC, 16 * NUM, MEM_WRITE);
+	f->avail = mem_ptr(&f->r.mem, AVAIL, 6 + 2 * NUM, MEM_WRITE);
+	f->used = mem_ptr(&f->r.mem, USED, 6 + 8 * NUM, MEM_WRITE);
 	f->used_event = &f->avail->ring[NUM];
 	f->avail_event = (uint16_t *)&f->used->ring[NUM];
 	start(f, true, false);
@@ -67,7 +50,7 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	mem_destroy(&f->mem);
+	mem_destroy(&f->r.mem);
 	free(f);
 	return 0;
 }
@@ -82,7 +65,7 @@ static void push(struct fixture *f, uint16_t head, uint32_t len)
 {
 	const struct ring_chain chain = { .head = head };
 
-	ring_push(&f->ring, &chain, len);
+	ring_push(&f->r.ring, &chain, len);
 }
 
 static void add(struct fixture *f, uint16_t head)
@@ -93,33 +76,33 @@ static void add(struct fixture *f, uint16_t head)
 
 static void expect_fault(struct fixture *f, const char *what)
 {
-	assert_int_equal(ring_pop(&f->ring, &f->chain), -EINVAL);
-	assert_string_equal(f->ring.fault, what);
+	ring_rig_fault(&f->r, what);
 	/* And it stays so, whatever the driver does now. */
-	f->avail->idx = f->ring.next_avail;
-	assert_int_equal(ring_pop(&f->ring, &f->chain), -EINVAL);
+	f->avail->idx = f->r.ring.next_avail;
+	ring_rig_fault(&f->r, what);
 }
 
 static void test_chain(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(ring_pop(&f->ring, &f->chain), 0);
+	assert_int_equal(ring_pop(&f->r.ring, &f->r.chain), 0);
 	set_desc(f, 3, DATA, 16, VRING_DESC_F_NEXT, 1);
 	set_desc(f, 1, DATA + 4096, 512, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE,
 		 7);
 	set_desc(f, 7, DATA + 9000, 1, VRING_DESC_F_WRITE, 0);
 	add(f, 3);
-	assert_int_equal(ring_pop(&f->ring, &f->chain), 1);
-	assert_int_equal(f->chain.head, 3);
-	assert_int_equal(f->chain.nr_read, 1);
-	assert_int_equal(f->chain.nr_write, 2);
-	assert_int_equal(f->chain.read_len, 16);
-	assert_int_equal(f->chain.write_len, 513);
-	assert_ptr_equal(f->chain.iov[0].iov_base, f->mem.base + DATA);
-	assert_ptr_equal(f->chain.iov[2].iov_base, f->mem.base + DATA + 9000);
-	assert_int_equal(f->chain.iov[1].iov_len, 512);
-	assert_int_equal(ring_pop(&f->ring, &f->chain), 0);
+	assert_int_equal(ring_pop(&f->r.ring, &f->r.chain), 1);
+	assert_int_equal(f->r.chain.head, 3);
+	assert_int_equal(f->r.chain.nr_read, 1);
+	assert_int_equal(f->r.chain.nr_write, 2);
+	assert_int_equal(f->r.chain.read_len, 16);
+	assert_int_equal(f->r.chain.write_len, 513);
+	assert_ptr_equal(f->r.chain.iov[0].iov_base, f->r.mem.base + DATA);
+	assert_ptr_equal(f->r.chain.iov[2].iov_base,
+			 f->r.mem.base + DATA + 9000);
+	assert_int_equal(f->r.chain.iov[1].iov_len, 512);
+	assert_int_equal(ring_pop(&f->r.ring, &f->r.chain), 0);
 
 	push(f, 3, 513);
 	assert_int_equal(f->used->idx, 1);
@@ -136,17 +119,17 @@ static void test_indirect(void **state)
 		{ DATA + 100, 50, VRING_DESC_F_WRITE, 0 },
 	};
 
-	mem_write(&f->mem, TABLE, table, sizeof(table));
+	mem_write(&f->r.mem, TABLE, table, sizeof(table));
 	/* A normal descriptor may come before (2.7.5.3.2). */
 	set_desc(f, 0, DATA + 500, 20, VRING_DESC_F_NEXT, 5);
 	set_desc(f, 5, TABLE, sizeof(table),
 		 VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE, 0);
 	add(f, 0);
-	assert_int_equal(ring_pop(&f->ring, &f->chain), 1);
-	assert_int_equal(f->chain.nr_read, 2);
-	assert_int_equal(f->chain.read_len, 120);
-	assert_int_equal(f->chain.nr_write, 1);
-	assert_int_equal(f->chain.write_len, 50);
+	assert_int_equal(ring_pop(&f->r.ring, &f->r.chain), 1);
+	assert_int_equal(f->r.chain.nr_read, 2);
+	assert_int_equal(f->r.chain.read_len, 120);
+	assert_int_equal(f->r.chain.nr_write, 1);
+	assert_int_equal(f->r.chain.write_len, 50);
 }
 
 /* Indexes run over 16 bits. */
@@ -158,17 +141,17 @@ static void test_wrap(void **state)
 	set_desc(f, 2, DATA, 8, VRING_DESC_F_WRITE, 0);
 	for (i = 0; i < 70000; i++) {
 		add(f, 2);
-		assert_int_equal(ring_pop(&f->ring, &f->chain), 1);
+		assert_int_equal(ring_pop(&f->r.ring, &f->r.chain), 1);
 		push(f, 2, 8);
 		assert_int_equal(f->used->idx, (uint16_t)(i + 1));
 	}
-	assert_int_equal(ring_pop(&f->ring, &f->chain), 0);
+	assert_int_equal(ring_pop(&f->r.ring, &f->r.chain), 0);
 }
 
 static void test_bad_layout(void **state)
 {
 	struct fixture *f = *state;
-	const struct ring_layout good = f->ring.at;
+	const struct ring_layout good = f->r.ring.at;
 	struct ring_layout at;
 	unsigned int i;
 	const struct {
@@ -194,12 +177,12 @@ static void test_bad_layout(void **state)
 		at.desc = bad[i].desc;
 		at.avail = bad[i].avail;
 		at.used = bad[i].used;
-		assert_int_not_equal(ring_start(&f->ring, &f->mem, &at), 0);
-		assert_non_null(f->ring.fault);
+		assert_int_not_equal(ring_start(&f->r.ring, &f->r.mem, &at), 0);
+		assert_non_null(f->r.ring.fault);
 	}
 	at = good;
 	at.desc = RAM - 16 * NUM;
-	assert_int_equal(ring_start(&f->ring, &f->mem, &at), 0);
+	assert_int_equal(ring_start(&f->r.ring, &f->r.mem, &at), 0);
 }
 
 static void test_bad_index(void **state)
@@ -287,7 +270,7 @@ static void test_bad_indirect(void **state)
 	unsigned int i;
 
 	memset(table, 0, sizeof(table));
-	mem_write(&f->mem, TABLE, table, sizeof(table));
+	mem_write(&f->r.mem, TABLE, table, sizeof(table));
 	bad_indirect(f, false, TABLE, 16, 0, "indirect not allowed here");
 	bad_indirect(f, true, TABLE, 16, VRING_DESC_F_NEXT,
 		     "indirect not allowed here");
@@ -299,33 +282,33 @@ static void test_bad_indirect(void **state)
 	bad_indirect(f, true, RAM - 16, 32, 0, "indirect outside of RAM");
 
 	table[0].flags = VRING_DESC_F_INDIRECT;
-	mem_write(&f->mem, TABLE, table, 16);
+	mem_write(&f->r.mem, TABLE, table, 16);
 	bad_indirect(f, true, TABLE, 16, 0, "nested indirect table");
 
 	table[0] = (struct vring_desc){ DATA, 1, VRING_DESC_F_NEXT, 1 };
-	mem_write(&f->mem, TABLE, table, 16);
+	mem_write(&f->r.mem, TABLE, table, 16);
 	bad_indirect(f, true, TABLE, 16, 0, "bad descriptor index");
 
 	/* A table of itself, of empty buffers. */
 	table[0] = (struct vring_desc){ DATA, 0, VRING_DESC_F_NEXT, 0 };
-	mem_write(&f->mem, TABLE, table, 16);
+	mem_write(&f->r.mem, TABLE, table, 16);
 	bad_indirect(f, true, TABLE, 16 * RING_MAX_NUM, 0, "descriptors loop");
 
 	for (i = 0; i <= RING_MAX_IOV; i++)
 		table[i] = (struct vring_desc){ DATA, 1, VRING_DESC_F_NEXT,
 						(uint16_t)(i + 1) };
 	table[RING_MAX_IOV].flags = 0;
-	mem_write(&f->mem, TABLE, table, sizeof(table));
+	mem_write(&f->r.mem, TABLE, table, sizeof(table));
 	bad_indirect(f, true, TABLE, sizeof(table), 0, "too many buffers");
 
 	/* One less is what a chain can have. */
 	table[RING_MAX_IOV - 1].flags = 0;
-	mem_write(&f->mem, TABLE, table, sizeof(table));
+	mem_write(&f->r.mem, TABLE, table, sizeof(table));
 	start(f, true, false);
 	f->avail->idx = 0;
 	add(f, 0);
-	assert_int_equal(ring_pop(&f->ring, &f->chain), 1);
-	assert_int_equal(f->chain.nr_read, RING_MAX_IOV);
+	assert_int_equal(ring_pop(&f->r.ring, &f->r.chain), 1);
+	assert_int_equal(f->r.chain.nr_read, RING_MAX_IOV);
 }
 
 /* What the driver changes after it was popped changes nothing. */
@@ -335,13 +318,13 @@ static void test_changed(void **state)
 
 	set_desc(f, 0, DATA, 16, 0, 0);
 	add(f, 0);
-	assert_int_equal(ring_pop(&f->ring, &f->chain), 1);
+	assert_int_equal(ring_pop(&f->r.ring, &f->r.chain), 1);
 	set_desc(f, 0, RAM, UINT32_MAX, VRING_DESC_F_NEXT, 9);
 	f->avail->ring[0] = 77;
-	assert_int_equal(f->chain.head, 0);
-	assert_int_equal(f->chain.read_len, 16);
-	assert_ptr_equal(f->chain.iov[0].iov_base, f->mem.base + DATA);
-	assert_int_equal(ring_pop(&f->ring, &f->chain), 0);
+	assert_int_equal(f->r.chain.head, 0);
+	assert_int_equal(f->r.chain.read_len, 16);
+	assert_ptr_equal(f->r.chain.iov[0].iov_base, f->r.mem.base + DATA);
+	assert_int_equal(ring_pop(&f->r.ring, &f->r.chain), 0);
 }
 
 /* A driver that never waits for what it gave. */
@@ -353,11 +336,11 @@ static void test_in_flight(void **state)
 	set_desc(f, 0, DATA, 16, 0, 0);
 	for (i = 0; i < NUM; i++) {
 		add(f, 0);
-		assert_int_equal(ring_pop(&f->ring, &f->chain), 1);
+		assert_int_equal(ring_pop(&f->r.ring, &f->r.chain), 1);
 	}
 	push(f, 0, 0);
 	add(f, 0);
-	assert_int_equal(ring_pop(&f->ring, &f->chain), 1);
+	assert_int_equal(ring_pop(&f->r.ring, &f->r.chain), 1);
 	add(f, 0);
 	expect_fault(f, "more chains than the ring has");
 }
@@ -368,19 +351,19 @@ static void test_polled(void **state)
 
 	start(f, true, true);
 	*f->avail_event = 77;
-	f->ring.polled = true;
-	assert_false(ring_pending(&f->ring));
-	assert_int_equal(ring_pop(&f->ring, &f->chain), 0);
+	f->r.ring.polled = true;
+	assert_false(ring_pending(&f->r.ring));
+	assert_int_equal(ring_pop(&f->r.ring, &f->r.chain), 0);
 	assert_int_equal(*f->avail_event, 77);
 	add(f, 0);
-	assert_true(ring_pending(&f->ring));
-	assert_int_equal(ring_pop(&f->ring, &f->chain), 1);
-	assert_false(ring_pending(&f->ring));
-	f->ring.polled = false;
-	assert_false(ring_want_notify(&f->ring));
+	assert_true(ring_pending(&f->r.ring));
+	assert_int_equal(ring_pop(&f->r.ring, &f->r.chain), 1);
+	assert_false(ring_pending(&f->r.ring));
+	f->r.ring.polled = false;
+	assert_false(ring_want_notify(&f->r.ring));
 	assert_int_equal(*f->avail_event, 1);
 	add(f, 0);
-	assert_true(ring_want_notify(&f->ring));
+	assert_true(ring_want_notify(&f->r.ring));
 }
 
 static void test_flags(void **state)
@@ -389,18 +372,18 @@ static void test_flags(void **state)
 
 	set_desc(f, 0, DATA, 16, 0, 0);
 	add(f, 0);
-	assert_int_equal(ring_pop(&f->ring, &f->chain), 1);
+	assert_int_equal(ring_pop(&f->r.ring, &f->r.chain), 1);
 	assert_int_equal(f->used->flags, VRING_USED_F_NO_NOTIFY);
-	assert_int_equal(ring_pop(&f->ring, &f->chain), 0);
+	assert_int_equal(ring_pop(&f->r.ring, &f->r.chain), 0);
 	assert_int_equal(f->used->flags, 0);
 
-	assert_false(ring_should_signal(&f->ring));
+	assert_false(ring_should_signal(&f->r.ring));
 	push(f, 0, 0);
-	assert_true(ring_should_signal(&f->ring));
-	assert_false(ring_should_signal(&f->ring));
+	assert_true(ring_should_signal(&f->r.ring));
+	assert_false(ring_should_signal(&f->r.ring));
 	f->avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
 	push(f, 0, 0);
-	assert_false(ring_should_signal(&f->ring));
+	assert_false(ring_should_signal(&f->r.ring));
 }
 
 static void test_event_idx(void **state)
@@ -413,26 +396,26 @@ static void test_event_idx(void **state)
 	for (i = 0; i < 3; i++)
 		add(f, 0);
 	for (i = 0; i < 3; i++) {
-		assert_int_equal(ring_pop(&f->ring, &f->chain), 1);
+		assert_int_equal(ring_pop(&f->r.ring, &f->r.chain), 1);
 		push(f, 0, 0);
 	}
 	assert_int_equal(*f->avail_event, 0);
-	assert_int_equal(ring_pop(&f->ring, &f->chain), 0);
+	assert_int_equal(ring_pop(&f->r.ring, &f->r.chain), 0);
 	assert_int_equal(*f->avail_event, 3);
 
 	/* Interrupts when the index passes used_event, and once. */
 	*f->used_event = 2;
-	assert_true(ring_should_signal(&f->ring));
+	assert_true(ring_should_signal(&f->r.ring));
 	*f->used_event = 4;
 	push(f, 0, 0);
-	assert_false(ring_should_signal(&f->ring));
+	assert_false(ring_should_signal(&f->r.ring));
 	push(f, 0, 0);
-	assert_true(ring_should_signal(&f->ring));
+	assert_true(ring_should_signal(&f->r.ring));
 	/* The flag means nothing then. */
 	f->avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
 	*f->used_event = 5;
 	push(f, 0, 0);
-	assert_true(ring_should_signal(&f->ring));
+	assert_true(ring_should_signal(&f->r.ring));
 }
 
 static void test_iov(void **state)
@@ -479,15 +462,15 @@ static void test_writes_are_told(void **state)
 		 2);
 	set_desc(f, 2, DATA + 3 * 4096 - 1, 2, VRING_DESC_F_WRITE, 0);
 	add(f, 0);
-	assert_int_equal(ring_pop(&f->ring, &f->chain), 1);
-	assert_int_equal(mem_log_start(&f->mem, &log, NULL), 0);
+	assert_int_equal(ring_pop(&f->r.ring, &f->r.chain), 1);
+	assert_int_equal(mem_log_start(&f->r.mem, &log, NULL), 0);
 	assert_int_equal(mem_log_fetch(log, 0, RAM, bitmap), 0);
-	ring_push(&f->ring, &f->chain, 514);
+	ring_push(&f->r.ring, &f->r.chain, 514);
 	assert_int_equal(mem_log_fetch(log, 0, RAM, bitmap), 4);
 	assert_true(bitmap[0] == 1ULL << USED / 4096);
 	assert_true(bitmap[DATA / 4096 / 64] == 0xe);
 	/* The wish for a notification. */
-	assert_int_equal(ring_pop(&f->ring, &f->chain), 0);
+	assert_int_equal(ring_pop(&f->r.ring, &f->r.chain), 0);
 	assert_int_equal(mem_log_fetch(log, 0, RAM, bitmap), 1);
 	assert_true(bitmap[0] == 1ULL << USED / 4096);
 	mem_log_stop(log);

@@ -1,22 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Packed rings, with drivers good and bad. */
-#include "cmocka_unit.h"
-
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <linux/virtio_ring.h>
-
-#include "memory.h"
-#include "virtio/ring.h"
+#include "ring_rig.h"
 
 #define NUM 7 /* any size will do */
-#define RAM (2ULL << 20)
 #define DESC 0x1000
 #define DRIVER 0x2000
 #define DEVICE 0x3000
-#define TABLE 0x4003 /* a table need not be aligned */
-#define DATA 0x100000ULL
 
 #define NEXT VRING_DESC_F_NEXT
 #define WRITE VRING_DESC_F_WRITE
@@ -26,9 +15,7 @@
 #define WRAP 0x8000
 
 struct fixture {
-	struct mem mem;
-	struct ring ring;
-	struct ring_chain chain;
+	struct ring_rig r;
 	struct vring_packed_desc *desc;
 	struct vring_packed_desc_event *driver;
 	struct vring_packed_desc_event *device;
@@ -57,7 +44,7 @@ static void start_num(struct fixture *f, uint16_t num, bool indirect,
 	memset(f->device, 0, sizeof(*f->device));
 	f->next = f->seen = 0;
 	f->wrap = f->seen_wrap = true;
-	assert_int_equal(ring_start(&f->ring, &f->mem, &at), 0);
+	assert_int_equal(ring_start(&f->r.ring, &f->r.mem, &at), 0);
 }
 
 static void start(struct fixture *f, bool indirect, bool event_idx)
@@ -67,14 +54,13 @@ static void start(struct fixture *f, bool indirect, bool event_idx)
 
 static int setup(void **state)
 {
-	const struct mem_options opt = { .size = RAM };
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
-	assert_int_equal(mem_init(&f->mem, &mem_backend_memfd, &opt, NULL), 0);
-	f->desc = mem_ptr(&f->mem, DESC, 16 * NUM, MEM_WRITE);
-	f->driver = mem_ptr(&f->mem, DRIVER, 4, MEM_WRITE);
-	f->device = mem_ptr(&f->mem, DEVICE, 4, MEM_WRITE);
+	ring_rig_init(&f->r);
+	f->desc = mem_ptr(&f->r.mem, DESC, 16 * NUM, MEM_WRITE);
+	f->driver = mem_ptr(&f->r.mem, DRIVER, 4, MEM_WRITE);
+	f->device = mem_ptr(&f->r.mem, DEVICE, 4, MEM_WRITE);
 	start(f, true, false);
 	*state = f;
 	return 0;
@@ -84,7 +70,7 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	mem_destroy(&f->mem);
+	mem_destroy(&f->r.mem);
 	free(f);
 	return 0;
 }
@@ -98,7 +84,7 @@ static void add(struct fixture *f, uint64_t addr, uint32_t len, uint16_t id,
 	d->len = len;
 	d->id = id;
 	d->flags = (uint16_t)(flags | (f->wrap ? AVAIL : USED));
-	if (++f->next == f->ring.at.num) {
+	if (++f->next == f->r.ring.at.num) {
 		f->next = 0;
 		f->wrap = !f->wrap;
 	}
@@ -115,8 +101,8 @@ static bool take(struct fixture *f, unsigned int n, uint16_t *id, uint32_t *len)
 	*id = d->id;
 	*len = d->flags & WRITE ? d->len : 0;
 	f->seen += n;
-	if (f->seen >= f->ring.at.num) {
-		f->seen -= f->ring.at.num;
+	if (f->seen >= f->r.ring.at.num) {
+		f->seen -= f->r.ring.at.num;
 		f->seen_wrap = !f->seen_wrap;
 	}
 	return true;
@@ -124,14 +110,13 @@ static bool take(struct fixture *f, unsigned int n, uint16_t *id, uint32_t *len)
 
 static int pop(struct fixture *f)
 {
-	return ring_pop(&f->ring, &f->chain);
+	return ring_pop(&f->r.ring, &f->r.chain);
 }
 
 static void expect_fault(struct fixture *f, const char *what)
 {
-	assert_int_equal(pop(f), -EINVAL);
-	assert_string_equal(f->ring.fault, what);
-	assert_int_equal(pop(f), -EINVAL);
+	ring_rig_fault(&f->r, what);
+	ring_rig_fault(&f->r, what);
 }
 
 static void test_chain(void **state)
@@ -145,17 +130,18 @@ static void test_chain(void **state)
 	add(f, DATA + 4096, 512, 98, NEXT | WRITE);
 	add(f, DATA + 9000, 1, 5, WRITE);
 	assert_int_equal(pop(f), 1);
-	assert_int_equal(f->chain.head, 5);
-	assert_int_equal(f->chain.nr_desc, 3);
-	assert_int_equal(f->chain.nr_read, 1);
-	assert_int_equal(f->chain.nr_write, 2);
-	assert_int_equal(f->chain.write_len, 513);
-	assert_ptr_equal(f->chain.iov[0].iov_base, f->mem.base + DATA);
-	assert_ptr_equal(f->chain.iov[2].iov_base, f->mem.base + DATA + 9000);
+	assert_int_equal(f->r.chain.head, 5);
+	assert_int_equal(f->r.chain.nr_desc, 3);
+	assert_int_equal(f->r.chain.nr_read, 1);
+	assert_int_equal(f->r.chain.nr_write, 2);
+	assert_int_equal(f->r.chain.write_len, 513);
+	assert_ptr_equal(f->r.chain.iov[0].iov_base, f->r.mem.base + DATA);
+	assert_ptr_equal(f->r.chain.iov[2].iov_base,
+			 f->r.mem.base + DATA + 9000);
 	assert_int_equal(pop(f), 0);
 
 	assert_false(take(f, 3, &id, &len));
-	ring_push(&f->ring, &f->chain, 513);
+	ring_push(&f->r.ring, &f->r.chain, 513);
 	assert_int_equal(f->desc[0].flags, AVAIL | USED | WRITE);
 	assert_true(take(f, 3, &id, &len));
 	assert_int_equal(id, 5);
@@ -178,11 +164,11 @@ static void test_wrap(void **state)
 		add(f, DATA, 1, (uint16_t)(i % NUM), 0);
 		n = 1 + i % NUM;
 		assert_int_equal(pop(f), 1);
-		assert_int_equal(f->chain.head, i % NUM);
-		assert_int_equal(f->chain.nr_read, n);
-		assert_int_equal(f->chain.read_len, n * (n + 1) / 2);
+		assert_int_equal(f->r.chain.head, i % NUM);
+		assert_int_equal(f->r.chain.nr_read, n);
+		assert_int_equal(f->r.chain.read_len, n * (n + 1) / 2);
 		assert_int_equal(pop(f), 0);
-		ring_push(&f->ring, &f->chain, 0);
+		ring_push(&f->r.ring, &f->r.chain, 0);
 		assert_true(take(f, n, &id, &len));
 		assert_int_equal(id, i % NUM);
 		assert_int_equal(len, 0);
@@ -202,17 +188,17 @@ static void test_order(void **state)
 	add(f, DATA, 1, 9, NEXT);
 	add(f, DATA, 1, 2, 0);
 	assert_int_equal(pop(f), 1);
-	first = f->chain;
+	first = f->r.chain;
 	assert_int_equal(pop(f), 1);
-	second = f->chain;
-	ring_push(&f->ring, &second, 0);
+	second = f->r.chain;
+	ring_push(&f->r.ring, &second, 0);
 	assert_true(take(f, 2, &id, &len));
 	assert_int_equal(id, 2);
 	assert_false(take(f, 1, &id, &len));
-	ring_push(&f->ring, &first, 0);
+	ring_push(&f->r.ring, &first, 0);
 	assert_true(take(f, 1, &id, &len));
 	assert_int_equal(id, 1);
-	assert_int_equal(f->ring.next_used, 3);
+	assert_int_equal(f->r.ring.next_used, 3);
 }
 
 static void test_indirect(void **state)
@@ -225,21 +211,21 @@ static void test_indirect(void **state)
 		{ DATA + 100, 50, 9, WRITE },
 	};
 
-	mem_write(&f->mem, TABLE, table, sizeof(table));
+	mem_write(&f->r.mem, TABLE, table, sizeof(table));
 	add(f, TABLE, sizeof(table), 3, INDIRECT | WRITE);
 	assert_int_equal(pop(f), 1);
-	assert_int_equal(f->chain.head, 3);
-	assert_int_equal(f->chain.nr_desc, 1);
-	assert_int_equal(f->chain.nr_read, 1);
-	assert_int_equal(f->chain.read_len, 100);
-	assert_int_equal(f->chain.nr_write, 1);
-	assert_int_equal(f->chain.write_len, 50);
+	assert_int_equal(f->r.chain.head, 3);
+	assert_int_equal(f->r.chain.nr_desc, 1);
+	assert_int_equal(f->r.chain.nr_read, 1);
+	assert_int_equal(f->r.chain.read_len, 100);
+	assert_int_equal(f->r.chain.nr_write, 1);
+	assert_int_equal(f->r.chain.write_len, 50);
 }
 
 static void test_bad_layout(void **state)
 {
 	struct fixture *f = *state;
-	struct ring_layout at = f->ring.at;
+	struct ring_layout at = f->r.ring.at;
 	const struct ring_layout good = at;
 	const struct {
 		uint16_t num;
@@ -262,8 +248,8 @@ static void test_bad_layout(void **state)
 		at.desc = bad[i].desc;
 		at.avail = bad[i].driver;
 		at.used = bad[i].device;
-		assert_int_not_equal(ring_start(&f->ring, &f->mem, &at), 0);
-		assert_non_null(f->ring.fault);
+		assert_int_not_equal(ring_start(&f->r.ring, &f->r.mem, &at), 0);
+		assert_non_null(f->r.ring.fault);
 	}
 }
 
@@ -326,8 +312,8 @@ static void test_changed(void **state)
 	add(f, DATA, 16, 4, 0);
 	assert_int_equal(pop(f), 1);
 	memset(f->desc, 0xff, 16);
-	assert_int_equal(f->chain.read_len, 16);
-	ring_push(&f->ring, &f->chain, 0);
+	assert_int_equal(f->r.chain.read_len, 16);
+	ring_push(&f->r.ring, &f->r.chain, 0);
 	assert_true(take(f, 1, &id, &len));
 	assert_int_equal(id, 4);
 	assert_int_equal(pop(f), 0);
@@ -340,7 +326,7 @@ static void one(struct fixture *f)
 
 	add(f, DATA, 16, 4, 0);
 	assert_int_equal(pop(f), 1);
-	ring_push(&f->ring, &f->chain, 0);
+	ring_push(&f->r.ring, &f->r.chain, 0);
 	assert_true(take(f, 1, &id, &len));
 }
 
@@ -354,17 +340,17 @@ static void test_flags(void **state)
 	assert_int_equal(pop(f), 0);
 	assert_int_equal(f->device->flags, VRING_PACKED_EVENT_FLAG_ENABLE);
 
-	assert_false(ring_should_signal(&f->ring));
-	ring_push(&f->ring, &f->chain, 0);
-	assert_true(ring_should_signal(&f->ring));
-	assert_false(ring_should_signal(&f->ring));
+	assert_false(ring_should_signal(&f->r.ring));
+	ring_push(&f->r.ring, &f->r.chain, 0);
+	assert_true(ring_should_signal(&f->r.ring));
+	assert_false(ring_should_signal(&f->r.ring));
 	f->driver->flags = VRING_PACKED_EVENT_FLAG_DISABLE;
 	one(f);
-	assert_false(ring_should_signal(&f->ring));
+	assert_false(ring_should_signal(&f->r.ring));
 	/* Not negotiated: it cannot ask for that. */
 	f->driver->flags = VRING_PACKED_EVENT_FLAG_DESC;
 	one(f);
-	assert_true(ring_should_signal(&f->ring));
+	assert_true(ring_should_signal(&f->r.ring));
 }
 
 static void test_event_idx(void **state)
@@ -389,8 +375,8 @@ static void test_event_idx(void **state)
 		f->driver->off_wrap = WRAP | 3;
 		for (i = 0; i < n; i++)
 			one(f);
-		assert_int_equal(ring_should_signal(&f->ring), n > 3);
-		assert_false(ring_should_signal(&f->ring));
+		assert_int_equal(ring_should_signal(&f->r.ring), n > 3);
+		assert_false(ring_should_signal(&f->r.ring));
 	}
 	/* The event is the first of the next round. */
 	start(f, true, true);
@@ -398,18 +384,18 @@ static void test_event_idx(void **state)
 	f->driver->off_wrap = 0;
 	for (i = 0; i < NUM; i++) {
 		one(f);
-		assert_false(ring_should_signal(&f->ring));
+		assert_false(ring_should_signal(&f->r.ring));
 	}
 	one(f);
-	assert_true(ring_should_signal(&f->ring));
+	assert_true(ring_should_signal(&f->r.ring));
 	one(f);
-	assert_false(ring_should_signal(&f->ring));
+	assert_false(ring_should_signal(&f->r.ring));
 	f->driver->flags = VRING_PACKED_EVENT_FLAG_DISABLE;
 	one(f);
-	assert_false(ring_should_signal(&f->ring));
+	assert_false(ring_should_signal(&f->r.ring));
 	f->driver->flags = VRING_PACKED_EVENT_FLAG_ENABLE;
 	one(f);
-	assert_true(ring_should_signal(&f->ring));
+	assert_true(ring_should_signal(&f->r.ring));
 }
 
 int main(void)

@@ -328,34 +328,6 @@ static void test_both_ways(void **state)
 
 /* ---- the control queue ------------------------------------------------------ */
 
-static void add_tmf(struct fixture *f, uint32_t subtype, uint8_t target,
-		    uint8_t unit, uint64_t tag)
-{
-	const struct virtio_scsi_ctrl_tmf_req tmf = {
-		.type = VIRTIO_SCSI_T_TMF,
-		.subtype = subtype,
-		.lun = { 1, target, 0x40, unit },
-		.tag = tag,
-	};
-	const struct rig_buf bufs[2] = {
-		{ TMF, sizeof(tmf), false },
-		{ TMF + 0x100, 1, true },
-	};
-
-	memcpy(rig_mem(f->rig, TMF, sizeof(tmf)), &tmf, sizeof(tmf));
-	*(uint8_t *)rig_mem(f->rig, TMF + 0x100, 1) = UNTOUCHED;
-	rig_add(f->rig, CONTROL, bufs, 2);
-}
-
-static uint8_t tmf(struct fixture *f, uint32_t subtype, uint8_t target,
-		   uint8_t unit, uint64_t tag)
-{
-	add_tmf(f, subtype, target, unit, tag);
-	rig_kick(f->rig, CONTROL);
-	finish(f, CONTROL, 1, NULL);
-	return *(uint8_t *)rig_mem(f->rig, TMF + 0x100, 1);
-}
-
 static void test_tmf(void **state)
 {
 	struct fixture *f = *state;

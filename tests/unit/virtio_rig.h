@@ -357,6 +357,45 @@ static inline void rig_free(struct rig *rig)
 	free(rig);
 }
 
+/* What the machine says of its disks. */
+struct rig_watch {
+	struct rig *rig;
+	struct vm_listener listener;
+	unsigned int io_errors;
+	struct vm_io_error last;
+	unsigned int moves; /* of trays */
+};
+
+static inline void rig_on_event(void *opaque, enum vm_event event,
+				enum vm_cause cause)
+{
+	struct rig_watch *w = opaque;
+
+	(void)cause;
+	w->moves += event == VM_EVENT_TRAY;
+	if (event != VM_EVENT_IO_ERROR)
+		return;
+	w->io_errors++;
+	w->last = w->rig->vm.io_error;
+}
+
+static inline void rig_watch(struct rig *rig, struct rig_watch *w)
+{
+	*w = (struct rig_watch){ .rig = rig };
+	w->listener.fn = rig_on_event;
+	w->listener.opaque = w;
+	vm_listen(&rig->vm, &w->listener);
+}
+
+static inline void rig_wait_error(struct rig_watch *w)
+{
+	unsigned int tries = 500;
+
+	while (!w->io_errors && tries--)
+		rig_run(w->rig);
+	assert_true(w->io_errors);
+}
+
 static inline uint8_t rig_status(struct rig *rig)
 {
 	return (uint8_t)rig_read(rig, VIRTIO_PCI_COMMON_STATUS, 1);

@@ -26,13 +26,51 @@ make_disk_initrd() {
 		cat $initrd - >"$disk_initrd"
 }
 
-# start_disk NAME DISK COMMAND [ARG...]: a guest with it as vda
+# start_disk NAME DISK COMMAND [ARG...]: a guest with it as vda, or as sda of
+# which the command is then
 start_disk() {
 	local name=$1 disk=$2 command=$3
 	shift 3
 	rm -rf "${tmp:?}/$name"
-	initrd=$disk_initrd with_run "$command" --disk "$disk" "$@"
+	if [ "$bus" = scsi ]; then
+		command="modprobe virtio_scsi; modprobe sd_mod
+			until [ -b /dev/sda ]; do sleep 0.1; done
+			${command//vda/sda}"
+	fi
+	initrd=$disk_initrd with_run "$command" "--$bus" "$disk" "$@"
 	start "$name" "${run_args[@]}"
+}
+
+bus=disk
+
+# on_scsi TEST ARG...: the same with a SCSI disk
+on_scsi() {
+	local bus=scsi
+	"$@"
+}
+
+# make_image FILE SIZE: of the format that its name ends in
+make_image() {
+	case $1 in
+	*.qcow2) "$program" img create "$1" "$2" ;;
+	*) truncate -s "$2" "$1" ;;
+	esac
+}
+
+# contents FILE: what the disk holds is in $t/contents then; a sound image
+contents() {
+	case $1 in
+	*.qcow2)
+		# After SIGKILL, clusters may be lost.
+		qemu-img check "$1" >"$t/qemu-check" 2>&1 || [ $? = 3 ] ||
+			fail "$(cat "$t/qemu-check")" || return
+		"$program" img check "$1" >"$t/img-check" 2>&1 || [ $? = 3 ] ||
+			fail "$(cat "$t/img-check")" || return
+		qemu-img convert -O raw "$1" "$t/contents" 2>"$t/err" ||
+			fail "$(cat "$t/err")"
+		;;
+	*) mv "$1" "$t/contents" ;;
+	esac
 }
 
 # One kind of engine and ring: contents come back as they were written.
@@ -48,10 +86,13 @@ verified() {
 	rm -rf "$tmp/verify"
 }
 
-# A file system is made, filled, and found as it was; the host agrees.
+# untarred FORMAT ARG...: a file system is made, filled, and found as it was; the
+# host agrees.
 untarred() {
-	truncate -s 64M "$tmp/untar.img"
-	start_disk untar "$tmp/untar.img" "$(tr '\n' ';' <<-'END'
+	local image=$tmp/untar.$1
+	shift
+	make_image "$image" 64M || return
+	start_disk untar "$image" "$(tr '\n' ';' <<-'END'
 		insmod /crc32c_generic.ko; modprobe ext4; mkdir /d
 		/sbin/mke2fs -q -t ext4 /dev/vda
 		mount -t ext4 /dev/vda /d
@@ -67,60 +108,64 @@ untarred() {
 	from untar
 	ended untar 0 || return
 	want out '^files are well' && want out 'vireo-guest: exit 0' || return
-	/sbin/e2fsck -fn "$tmp/untar.img" >"$t/e2fsck" 2>&1 ||
+	contents "$image" || return
+	/sbin/e2fsck -fn "$t/contents" >"$t/e2fsck" 2>&1 ||
 		fail "its file system is not clean" || return
-	rm -rf "$tmp/untar" "$tmp/untar.img"
+	rm -rf "$tmp/untar" "$image"
 }
 
 # What the guest was told is on the disk is there after a SIGKILL.
 survives_kill() {
-	local i n
+	local i n image=$tmp/durable.$1
 	for i in 20 90 300; do
-		truncate -s 32M "$tmp/durable.img"
-		start_disk durable "$tmp/durable.img" "/diskio /dev/vda durable"
+		make_image "$image" 32M || return
+		start_disk durable "$image" "/diskio /dev/vda durable"
 		from durable
 		reaches durable out "^durable ($i|[0-9]*[0-9]{3,})" || return
 		kill -9 "${pids[durable]}"
 		ended durable 137 || return
 		n=$(tr -d '\r' <"$tmp/durable/out" |
 			sed -n 's/^durable \([0-9]*\)$/\1/p' | tail -n 1)
-		$diskio "$tmp/durable.img" check "$n" >"$t/check" 2>&1 ||
+		contents "$image" || return
+		$diskio "$t/contents" check "$n" >"$t/check" 2>&1 ||
 			fail "$(cat "$t/check")" || return
-		rm -rf "$tmp/durable" "$tmp/durable.img"
+		rm -rf "$tmp/durable" "$image" "$t/contents"
 	done
 }
 
-# small_disk: 64 MiB of disk where there is room for 16
+# small_disk FORMAT: 64 MiB of disk where there is room for 16
 small_disk() {
 	mkdir -p "$tmp/small"
 	mount -t tmpfs -o size=16M none "$tmp/small" ||
 		{ why="no tmpfs"; return 4; }
-	truncate -s 64M "$tmp/small/disk.img"
+	make_image "$tmp/small/disk.$1" 64M
 }
 
 # The host's disk is full: to the guest that is an error like any other.
 full_reported() {
-	small_disk || return
-	start_disk full "$tmp/small/disk.img" \
+	small_disk "$1" || return
+	start_disk full "$tmp/small/disk.$1" \
 		"/diskio /dev/vda fill; /diskio /dev/vda fill"
 	from full
 	ended full 0
 	status=$?
 	umount "$tmp/small"
 	[ $status = 0 ] || return 1
-	want out 'diskio: filled [34][0-9]{3} of 16384: Input/output error'
+	# A SCSI disk has a word of its own for it.
+	want out 'diskio: filled [34][0-9]{3} of 16384: (Input/output error|No space left)'
 }
 
 # Or it waits until there is room.
 full_stops() {
-	small_disk || return
-	start_disk wait "$tmp/small/disk.img,on-error=stop" \
+	small_disk "$1" || return
+	start_disk wait "$tmp/small/disk.$1,on-error=stop" \
 		"/diskio /dev/vda fill; /diskio /dev/vda verify 1"
 	from wait
 	wait_for $boot_limit is_stopped_by_error
 	status=$?
 	mount -o remount,size=80M "$tmp/small"
-	[ $status = 0 ] && ask wait cont && ended wait 0
+	[ $status = 0 ] && ask wait cont && ended wait 0 &&
+		{ [ "$1" = raw ] || contents "$tmp/small/disk.$1"; }
 	status=$?
 	umount -l "$tmp/small"
 	[ $status = 0 ] || return 1
@@ -169,10 +214,23 @@ disk_tests() {
 	run_test "disk: four queues, two threads, polling" \
 		verified queues=4,iothreads=2,poll=50 --cpus 4
 	run_test "disk: limits" verified iops=300,bps=8M
-	run_test "disk: mkfs, untar, fsck" untarred
-	run_test "disk: mkfs, untar, fsck; packed ring" untarred --virtio packed=on
-	run_test "disk: SIGKILL in the middle of writing" survives_kill
-	run_test "disk: the host's is full" full_reported
-	run_test "disk: the host's is full, on-error=stop" full_stops
+	run_test "disk: mkfs, untar, fsck" untarred raw
+	run_test "disk: mkfs, untar, fsck; packed ring" untarred raw --virtio packed=on
+	run_test "disk: mkfs, untar, fsck; qcow2" untarred qcow2
+	run_test "disk: SIGKILL in the middle of writing" survives_kill raw
+	run_test "disk: SIGKILL in the middle of writing; qcow2" survives_kill qcow2
+	run_test "disk: the host's is full" full_reported raw
+	run_test "disk: the host's is full; qcow2" full_reported qcow2
+	run_test "disk: the host's is full, on-error=stop" full_stops raw
+	run_test "disk: the host's is full, on-error=stop; qcow2" full_stops qcow2
 	run_test "disk: resized under a mounted file system" resized
+	run_test "SCSI disk: its thread" on_scsi verified aio=libaio
+	run_test "SCSI disk: the main thread" on_scsi verified iothreads=0
+	run_test "SCSI disk: limits" on_scsi verified iops=300,bps=8M
+	run_test "SCSI disk: mkfs, untar, fsck" on_scsi untarred raw
+	run_test "SCSI disk: mkfs, untar, fsck; qcow2" on_scsi untarred qcow2
+	run_test "SCSI disk: SIGKILL in the middle of writing; qcow2" \
+		on_scsi survives_kill qcow2
+	run_test "SCSI disk: the host's is full" on_scsi full_reported raw
+	run_test "SCSI disk: the host's is full, on-error=stop" on_scsi full_stops raw
 }

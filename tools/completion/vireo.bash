@@ -23,6 +23,10 @@ _vireo_client()
 			grep -o -e '--[a-z]*')
 		;;
 	2,*) _vireo_names "$2" ;;
+	3,resize,*)
+		words=$("${COMP_WORDS[0]}" qmp "${COMP_WORDS[2]}" query-block 2>/dev/null |
+			sed -n 's/^ *"device": "\([a-z0-9-]*\)".*/\1/p')
+		;;
 	3,qmp,*)
 		words=$("${COMP_WORDS[0]}" qmp "${COMP_WORDS[2]}" \
 			query-commands 2>/dev/null |
@@ -110,9 +114,10 @@ _vireo()
 		prefix=${cur%"${cur##*,}"}
 		compopt -o nospace
 		if [[ -n $prefix ]]; then
-			words="ro serial= format= cache= aio= queues= iothreads="
-			words+=" cpus= poll= block-size= physical-size= min-io="
-			words+=" opt-io= on-error= iops= iops-burst= bps= bps-burst="
+			words="ro serial= format= cache= aio= iothreads= on-error="
+			words+=" iops= iops-burst= bps= bps-burst="
+			[[ $option = --scsi ]] ||
+				words+=" queues= cpus= poll= block-size= physical-size= min-io= opt-io="
 		else
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			compopt -o filenames

@@ -4,8 +4,8 @@
  * some format.
  *
  * A writer locks the image for itself, readers share it; the lock is one of the
- * open file (fcntl(2), F_OFD_SETLK; flock(2) of a block device), so it ends
- * with the process.
+ * open file (fcntl(2), F_OFD_SETLK; flock(2) of a block device, which a writer
+ * opens with O_EXCL besides), so it ends with the process.
  *
  * Several loops may submit to one block at the same time, each with an aio of
  * its own.  There is no lock here: after block_open nothing changes but size,

@@ -108,7 +108,8 @@ struct qcow2_req {
 	int ret;
 	uint64_t offset;
 	uint64_t end;
-	bool flush; /* before it is done */
+	bool flush;  /* before it is done */
+	bool synced; /* of the flush: what others have written is on disk */
 	struct qcow2_buffers from;
 	struct iovec zeros; /* for what has to be written as such */
 	uint64_t part;

@@ -133,12 +133,37 @@ static void on_flushed(struct aio_req *io, int ret)
 	qcow2_task_run(&r->task);
 }
 
-/* Only if tables have changed this waits for the disk itself. */
+static void on_synced(struct aio_req *io, int ret)
+{
+	struct qcow2_req *r = qcow2_container(io, struct qcow2_req, io);
+
+	r->ret = ret;
+	r->synced = true;
+	qcow2_task_run(&r->task);
+}
+
+static enum qcow2_step sync_file(struct qcow2_req *r,
+				 void (*done)(struct aio_req *io, int ret))
+{
+	r->io = (struct aio_req){
+		.op = AIO_FSYNC,
+		.fd = r->disk->block->fd,
+		.done = done,
+	};
+	aio_submit(r->aio, &r->io);
+	return STEP_WAIT;
+}
+
+/*
+ * If tables have changed, the disk is waited for with the lock held.  All
+ * others then wait, too: if there are some, their data go to the disk before,
+ * without it, and little is left to wait for.
+ */
 enum qcow2_step qcow2_flush_step(struct qcow2_task *task)
 {
 	struct qcow2_req *r = qcow2_container(task, struct qcow2_req, task);
 	struct qcow2 *q = r->disk->q;
-	bool changed;
+	bool changed, first;
 	int rc = 0;
 
 	if (!r->flush || r->ret) {
@@ -147,21 +172,18 @@ enum qcow2_step qcow2_flush_step(struct qcow2_task *task)
 	}
 	pthread_mutex_lock(&q->lock);
 	changed = qcow2_changed(q) || q->corrupt;
-	if (changed)
+	first = changed && !r->synced && q->oldest != q->newest;
+	if (changed && !first)
 		rc = qcow2_commit(q, false);
 	pthread_mutex_unlock(&q->lock);
+	if (first)
+		return sync_file(r, on_synced);
 	if (changed || q->readonly) {
 		r->ret = rc;
 		r->flush = false;
 		return STEP_MORE;
 	}
-	r->io = (struct aio_req){
-		.op = AIO_FSYNC,
-		.fd = r->disk->block->fd,
-		.done = on_flushed,
-	};
-	aio_submit(r->aio, &r->io);
-	return STEP_WAIT;
+	return sync_file(r, on_flushed);
 }
 
 /* ---- writing ---------------------------------------------------------------- */

@@ -66,6 +66,11 @@ json_t *block_inserted(const char *id, struct throttle *throttle,
 	return info;
 }
 
+const char *block_io_status(const struct blk_status *st)
+{
+	return st->failed == ENOSPC ? "nospace" : st->failed ? "failed" : "ok";
+}
+
 json_t *cmd_query_block(struct qmp_call *call, json_t *args)
 {
 	const struct vm *vm = call->control->vm;
@@ -92,10 +97,7 @@ json_t *cmd_query_block(struct qmp_call *call, json_t *args)
 								       dev),
 							       &st),
 						"io-status",
-						st.failed == ENOSPC ?
-							"nospace" :
-						st.failed ? "failed" :
-							    "ok"));
+						block_io_status(&st)));
 	}
 	return list;
 }
@@ -254,6 +256,8 @@ json_t *cmd_block_set_io_throttle(struct qmp_call *call, json_t *args)
 {
 	const char *name = text_of(args, "device"), *id = text_of(args, "id");
 	struct throttle_limit limits[THROTTLE_KINDS];
+	struct throttle *throttle;
+	struct scsi_place scsi;
 	const char *wrong;
 	struct device *dev;
 	unsigned int i;
@@ -262,7 +266,11 @@ json_t *cmd_block_set_io_throttle(struct qmp_call *call, json_t *args)
 		return qmp_fail(call, "GenericError",
 				"Need exactly one of 'device' and 'id'");
 	dev = disk_named(call, name ? name : id);
-	if (!dev)
+	if (dev)
+		throttle = virtio_blk_throttle(dev);
+	else if (scsi_place(call, args, "id", &scsi))
+		throttle = virtio_scsi_throttle(scsi.dev, scsi.number);
+	else
 		return qmp_fail(call, "DeviceNotFound",
 				"Device '%.64s' not found", name ? name : id);
 	for (i = 0; i < THROTTLE_KINDS; i++) {
@@ -277,6 +285,6 @@ json_t *cmd_block_set_io_throttle(struct qmp_call *call, json_t *args)
 					"bps/iops/max total values and "
 					"read/write values cannot be used at "
 					"the same time");
-	throttle_set(virtio_blk_throttle(dev), limits);
+	throttle_set(throttle, limits);
 	return json_object();
 }

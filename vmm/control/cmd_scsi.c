@@ -23,7 +23,7 @@ static void target_path(const struct vm *vm, const struct device *dev,
 	snprintf(path, PATH_LEN, "%s/%s", controller, id);
 }
 
-void scsi_blocks(const struct vm *vm, const struct device *dev, json_t *list)
+void scsi_blocks(const struct vm *vm, struct device *dev, json_t *list)
 {
 	struct scsi_status_of st;
 	char path[PATH_LEN];
@@ -37,14 +37,16 @@ void scsi_blocks(const struct vm *vm, const struct device *dev, json_t *list)
 		entry = json_pack("{s:s,s:s,s:s,s:b,s:b,s:s}", "device", st.id,
 				  "qdev", path, "type", "unknown", "removable",
 				  st.cdrom, "locked", st.locked, "io-status",
-				  "ok");
+				  block_io_status(&st.blk));
 		if (st.cdrom)
 			json_object_set_new(entry, "tray_open",
 					    json_boolean(st.tray_open));
 		if (st.blk.block)
-			json_object_set_new(entry, "inserted",
-					    block_inserted(st.id, NULL,
-							   &st.blk));
+			json_object_set_new(
+				entry, "inserted",
+				block_inserted(st.id,
+					       virtio_scsi_throttle(dev, i),
+					       &st.blk));
 		json_array_append_new(list, entry);
 	}
 }

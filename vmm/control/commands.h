@@ -82,12 +82,14 @@ void qom_device_path(const struct vm *vm, const struct device *dev,
 void qom_vcpu_path(unsigned int index, char path[QOM_PATH_MAX]);
 
 /* cmd_block.c: members of BlockInfo and BlockStats */
+/* QEMU's word for what has failed. */
+const char *block_io_status(const struct blk_status *st);
 json_t *block_inserted(const char *id, struct throttle *throttle,
 		       const struct blk_status *st);
 json_t *block_stats(const struct blk_status *st);
 
 /* cmd_scsi.c: what a controller @dev adds to the results of such queries */
-void scsi_blocks(const struct vm *vm, const struct device *dev, json_t *list);
+void scsi_blocks(const struct vm *vm, struct device *dev, json_t *list);
 void scsi_blockstats(const struct vm *vm, const struct device *dev,
 		     json_t *args, json_t *list);
 

@@ -183,24 +183,46 @@ static void medium_put(struct scsi_medium *medium)
 	free(medium);
 }
 
-static void finish(struct scsi_cmd *cmd)
+void scsi_drop(struct scsi_cmd *cmd)
 {
 	medium_put(cmd->medium);
 	cmd->medium = NULL;
 	free(cmd->buf);
 	cmd->buf = NULL;
+}
+
+static void finish(struct scsi_cmd *cmd)
+{
+	scsi_drop(cmd);
 	cmd->done(cmd);
 }
 
-static void next_step(struct scsi_cmd *cmd)
+/* False if it has failed, and is kept. */
+static bool next_step(struct scsi_cmd *cmd)
 {
+	struct scsi_lun *lun = cmd->lun;
+
 	cmd->returned = false;
 	if (cmd->cancelled)
-		return;
-	if (cmd->ret)
-		scsi_host_error(cmd, cmd->ret, cmd->req.op != BLOCK_READ);
-	else
+		return true;
+	if (!cmd->ret)
 		cmd->step(cmd);
+	else if (lun->failed && lun->failed(lun, cmd, cmd->ret))
+		return false;
+	else
+		scsi_host_error(cmd, cmd->ret, cmd->req.op != BLOCK_READ);
+	return true;
+}
+
+/* False if that is for block_done to go on with, or scsi_go. */
+static bool submit(struct scsi_cmd *cmd)
+{
+	cmd->wanted = false;
+	cmd->inside = true;
+	cmd->since = loop_now();
+	block_submit(cmd->medium->block, cmd->aio, &cmd->req);
+	cmd->inside = false;
+	return cmd->returned && next_step(cmd);
 }
 
 /*
@@ -209,17 +231,22 @@ static void next_step(struct scsi_cmd *cmd)
  */
 static void run(struct scsi_cmd *cmd)
 {
+	struct scsi_lun *lun = cmd->lun;
+
 	while (cmd->wanted) {
-		cmd->wanted = false;
-		cmd->inside = true;
-		cmd->since = loop_now();
-		block_submit(cmd->medium->block, cmd->aio, &cmd->req);
-		cmd->inside = false;
-		if (!cmd->returned)
-			return; /* block_done goes on */
-		next_step(cmd);
+		if (lun->admit && !lun->admit(lun, cmd))
+			return;
+		if (!submit(cmd))
+			return;
 	}
 	finish(cmd);
+}
+
+void scsi_go(struct scsi_cmd *cmd)
+{
+	cmd->wanted = false;
+	if (cmd->cancelled || submit(cmd))
+		run(cmd);
 }
 
 static void block_done(struct block_req *req, int ret)
@@ -230,10 +257,8 @@ static void block_done(struct block_req *req, int ret)
 		cmd->lun->count(cmd->lun, req, ret, loop_now() - cmd->since);
 	cmd->ret = ret;
 	cmd->returned = true;
-	if (cmd->inside)
-		return;
-	next_step(cmd);
-	run(cmd);
+	if (!cmd->inside && next_step(cmd))
+		run(cmd);
 }
 
 void scsi_block(struct scsi_cmd *cmd, enum block_op op, uint64_t len,

@@ -120,6 +120,10 @@ struct scsi_lun {
 	/* May be NULL: the block layer has done something in @ns. */
 	void (*count)(struct scsi_lun *lun, const struct block_req *req,
 		      int ret, uint64_t ns);
+	/* May be NULL: false if @cmd->req has to wait; scsi_go submits it. */
+	bool (*admit)(struct scsi_lun *lun, struct scsi_cmd *cmd);
+	/* May be NULL: @cmd->req has failed; true if it waits for scsi_go. */
+	bool (*failed)(struct scsi_lun *lun, struct scsi_cmd *cmd, int ret);
 };
 
 extern const struct scsi_type scsi_disk;
@@ -155,5 +159,9 @@ uint32_t scsi_lun_block_size(const struct scsi_lun *lun);
 void scsi_submit(struct scsi_cmd *cmd);
 /* Ends it after what is at the block layer now; done is called as ever. */
 void scsi_cancel(struct scsi_cmd *cmd);
+/* Of a command that admit or failed has kept: it goes on, or ends if cancelled. */
+void scsi_go(struct scsi_cmd *cmd);
+/* It is forgotten: done is not called. */
+void scsi_drop(struct scsi_cmd *cmd);
 
 #endif

@@ -383,6 +383,12 @@ static void blk_drop_held(struct blk_queue *q)
 	}
 }
 
+/* What is held is of the ring that goes. */
+static void blk_reset_queue(struct virtio_dev *vdev, unsigned int index)
+{
+	blk_drop_held(&blk_of_vdev(vdev)->queues[index]);
+}
+
 static void blk_reset(struct virtio_dev *vdev)
 {
 	struct virtio_blk *blk = blk_of_vdev(vdev);
@@ -399,6 +405,7 @@ const struct virtio_class blk_virtio_class = {
 	.pci_class = 0x018000, /* mass storage, other */
 	.serve = blk_serve,
 	.quiesce = blk_quiesce,
+	.reset_queue = blk_reset_queue,
 	.reset = blk_reset,
 };
 

@@ -78,8 +78,6 @@ struct blk_queue {
 	uint64_t highest;
 };
 
-#define BLK_FAULT(err, op) ((uint32_t)(err) << 8 | (uint32_t)(op))
-
 struct virtio_blk {
 	struct virtio_pci vpci;
 	struct block *block;

@@ -10,12 +10,12 @@
 
 #include <errno.h>
 #include <linux/virtio_ids.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../config.h"
 #include "../error.h"
-#include "../vm.h"
+#include "../iothread.h"
 
 #define BIT64(n) (1ULL << (n))
 
@@ -113,6 +113,24 @@ static void fill_response(const struct scsi_req *req, uint32_t sense_size,
 	memcpy(resp->sense, cmd->sense, resp->sense_len);
 }
 
+static void link_req(struct virtio_scsi *scsi, struct scsi_req *req)
+{
+	req->next = scsi->in_flight;
+	req->prev = &scsi->in_flight;
+	if (req->next)
+		req->next->prev = &req->next;
+	scsi->in_flight = req;
+	scsi->nr_in_flight++;
+}
+
+static void unlink_req(struct scsi_req *req)
+{
+	*req->prev = req->next;
+	if (req->next)
+		req->next->prev = req->prev;
+	req->target->scsi->nr_in_flight--;
+}
+
 static void request_done(struct scsi_cmd *cmd)
 {
 	struct scsi_req *req = container_of(cmd, struct scsi_req, cmd);
@@ -122,13 +140,23 @@ static void request_done(struct scsi_cmd *cmd)
 	bool awaited = req->awaited;
 	uint64_t moved;
 
-	*req->prev = req->next;
-	if (req->next)
-		req->next->prev = req->prev;
+	unlink_req(req);
 	fill_response(req, scsi->config.sense_size, &resp);
 	moved = cmd->dir == SCSI_IN && !resp.response ? cmd->moved : 0;
 	respond(scsi, req, &resp, moved);
 	scsi_target_put(target);
+	if (awaited)
+		scsi_awaited_ended(scsi);
+}
+
+void scsi_forget(struct scsi_req *req)
+{
+	struct virtio_scsi *scsi = req->target->scsi;
+	bool awaited = req->awaited;
+
+	unlink_req(req);
+	scsi_target_put(req->target);
+	request_put(scsi, req);
 	if (awaited)
 		scsi_awaited_ended(scsi);
 }
@@ -219,11 +247,7 @@ static void handle(struct virtio_scsi *scsi, struct scsi_req *req,
 	}
 	req->target = target;
 	req->awaited = false;
-	req->next = scsi->in_flight;
-	req->prev = &scsi->in_flight;
-	if (req->next)
-		req->next->prev = &req->next;
-	scsi->in_flight = req;
+	link_req(scsi, req);
 	target->in_flight++;
 
 	req->cmd.lun = &target->lun;
@@ -261,16 +285,6 @@ bool scsi_serve_requests(struct virtio_scsi *scsi, unsigned int queue)
 	return n == VIRTIO_BUDGET;
 }
 
-void scsi_drain(struct virtio_scsi *scsi)
-{
-	unsigned int i;
-
-	while (scsi->in_flight)
-		for (i = 0; i <= AIO_THREADS; i++)
-			if (scsi->aio[i])
-				aio_wait(scsi->aio[i]);
-}
-
 /* ---- the device ---------------------------------------------------------- */
 
 static bool serve(struct virtio_dev *vdev, unsigned int index)
@@ -295,6 +309,16 @@ static void quiesce(struct virtio_dev *vdev, unsigned int index)
 	virtio_signal(&vdev->queues[index]);
 }
 
+static void reset_queue(struct virtio_dev *vdev, unsigned int index)
+{
+	struct virtio_scsi *scsi = to_scsi(vdev);
+
+	if (index == SCSI_QUEUE_CONTROL)
+		scsi_drop_function(scsi);
+	else if (index >= SCSI_QUEUE_REQUEST)
+		scsi_drop_held(scsi, index);
+}
+
 static void set_sizes(struct virtio_scsi *scsi)
 {
 	scsi->config.sense_size = VIRTIO_SCSI_SENSE_DEFAULT_SIZE;
@@ -308,6 +332,8 @@ static void reset(struct virtio_dev *vdev)
 	unsigned int i;
 
 	scsi->missed = false;
+	scsi_drop_function(scsi);
+	scsi_drop_held(scsi, 0);
 	pthread_mutex_lock(&vdev->dev->lock);
 	set_sizes(scsi);
 	pthread_mutex_unlock(&vdev->dev->lock);
@@ -341,6 +367,7 @@ static const struct virtio_class scsi_virtio_class = {
 	.pci_class = 0x010000, /* mass storage, SCSI */
 	.serve = serve,
 	.quiesce = quiesce,
+	.reset_queue = reset_queue,
 	.reset = reset,
 	.config_write = config_write,
 };
@@ -378,6 +405,7 @@ static void queues_init(struct virtio_scsi *scsi)
 
 	for (i = 0; i < vdev->nr_queues; i++) {
 		scsi->queues[i].vq = &vdev->queues[i];
+		vdev->queues[i].loop = scsi->loop;
 		scsi->queues[i].signal.fn = on_signal;
 		scsi->queues[i].signal.opaque = &scsi->queues[i];
 	}
@@ -429,20 +457,63 @@ static bool asked_for(const struct config *cfg, enum aio_kind kind)
 	return false;
 }
 
-static int scsi_begin(struct device *dev, struct error *err)
+/* In the loop's thread: an engine may be bound to the thread that makes it. */
+static int open_aio(void *opaque, struct error *err)
 {
-	struct virtio_scsi *scsi = scsi_of(dev);
+	struct virtio_scsi *scsi = opaque;
+	const struct config *cfg = scsi->vpci.pci.dev.vm->cfg;
 	enum aio_kind kind;
 	int rc = 0;
 
 	for (kind = AIO_LIBAIO; kind <= AIO_THREADS && !rc; kind++)
 		if (kind == AIO_THREADS || uses(scsi, kind)) {
-			rc = aio_open(&scsi->aio[kind], dev->vm->loop, kind,
-				      dev->vm->cfg->sandbox, err);
-			if (rc == -EAGAIN && !asked_for(dev->vm->cfg, kind))
+			rc = aio_open(&scsi->aio[kind], scsi->loop, kind,
+				      cfg->sandbox, err);
+			if (rc == -EAGAIN && !asked_for(cfg, kind))
 				rc = 0;
 		}
 	return rc;
+}
+
+static int scsi_begin(struct device *dev, struct error *err)
+{
+	struct virtio_scsi *scsi = scsi_of(dev);
+
+	return scsi->iothread ?
+		       iothread_start(scsi->iothread, open_aio, scsi, err) :
+		       open_aio(scsi, err);
+}
+
+/* If a disk has one, all that is at the controller has it. */
+static int choose_loop(struct virtio_scsi *scsi, const struct config *cfg,
+		       struct error *err)
+{
+	const struct iothread_options opt = { 0 };
+	struct device *dev = &scsi->vpci.pci.dev;
+	char name[IOTHREAD_NAME + 32];
+	unsigned int i;
+	int rc = 0;
+
+	for (i = 0; i < cfg->nr_scsi && !cfg->scsi[i].iothreads; i++)
+		;
+	if (i < cfg->nr_scsi) {
+		snprintf(name, sizeof(name), "io-%s", dev->id);
+		rc = iothread_new(&scsi->iothread, dev->vm, name, &opt, err);
+	}
+	scsi->loop = scsi->iothread ? scsi->iothread->loop : dev->vm->loop;
+	return rc;
+}
+
+static void loop_end(struct virtio_scsi *scsi)
+{
+	if (scsi->iothread)
+		iothread_end(scsi->iothread);
+}
+
+static void loop_close(struct virtio_scsi *scsi)
+{
+	if (scsi->iothread)
+		iothread_free(scsi->iothread);
 }
 
 static int scsi_realize(struct device *dev, const void *config,
@@ -453,6 +524,11 @@ static int scsi_realize(struct device *dev, const void *config,
 	unsigned int queues = MIN(cfg->cpus, SCSI_MAX_QUEUES);
 	int rc;
 
+	scsi->retry.fn = scsi_retry;
+	scsi->retry.opaque = scsi;
+	rc = choose_loop(scsi, cfg, err);
+	if (rc)
+		return rc;
 	rc = targets_make(scsi, cfg, err);
 	if (rc)
 		goto err_targets;
@@ -467,6 +543,8 @@ static int scsi_realize(struct device *dev, const void *config,
 
 err_targets:
 	targets_free(scsi);
+	loop_end(scsi);
+	loop_close(scsi);
 	return rc;
 }
 
@@ -476,17 +554,35 @@ static void scsi_unrealize(struct device *dev)
 	struct scsi_req *req;
 	unsigned int i;
 
+	loop_end(scsi);
+	scsi_drop_function(scsi);
+	scsi_drop_held(scsi, 0);
+	loop_unpost(scsi->loop, &scsi->retry);
 	for (i = 0; i < scsi->vpci.vdev.nr_queues; i++)
-		loop_undefer(dev->vm->loop, &scsi->queues[i].signal);
+		loop_undefer(scsi->loop, &scsi->queues[i].signal);
 	virtio_pci_destroy(&scsi->vpci);
 	targets_free(scsi);
 	for (i = 0; i <= AIO_THREADS; i++)
 		if (scsi->aio[i])
 			aio_close(scsi->aio[i]);
+	loop_close(scsi);
 	while ((req = scsi->free)) {
 		scsi->free = req->next;
 		free(req);
 	}
+}
+
+static void scsi_start(struct device *dev)
+{
+	struct virtio_scsi *scsi = scsi_of(dev);
+	unsigned int i;
+
+	/* What failed before is history, and targets are the main thread's. */
+	for (i = 0; i < SCSI_TARGETS; i++)
+		if (scsi->targets[i])
+			scsi->targets[i]->failed = 0;
+	virtio_pci_start(dev);
+	loop_post(scsi->loop, &scsi->retry);
 }
 
 const struct dev_class virtio_scsi_class = {
@@ -495,7 +591,7 @@ const struct dev_class virtio_scsi_class = {
 	.realize = scsi_realize,
 	.begin = scsi_begin,
 	.reset = virtio_pci_reset,
-	.start = virtio_pci_start,
+	.start = scsi_start,
 	.stop = virtio_pci_stop,
 	.unrealize = scsi_unrealize,
 };

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Private to the virtio-scsi device: scsi.c has its life and the request
- * queues, scsi_control.c task management and events, scsi_target.c what is
- * attached, and changes while the machine runs.
+ * queues, scsi_wait.c those that wait, scsi_control.c task management and
+ * events, scsi_target.c what is attached, and changes while the machine runs.
  *
- * No lock beyond those of virtio.h: all of it, and all of its queues, belong
- * to the main thread's loop.
+ * All of it, and all of its queues, belong to one loop: that of an I/O thread
+ * of the controller's, or the main thread's.  What the main thread asks for it
+ * has that loop do, and waits (loop_sync).
+ *
+ * Locks: none beyond those of virtio.h and of limits (throttle.h), but that
+ *   fault, moves   of a target are exchanged between both threads (atomic)
+ *   failed         is the main thread's
  */
 #ifndef VIREO_VIRTIO_SCSI_H
 #define VIREO_VIRTIO_SCSI_H
@@ -15,7 +20,10 @@
 #define VIRTIO_SCSI_SENSE_SIZE 252
 #include <linux/virtio_scsi.h>
 
+#include "../block/throttle.h"
+#include "../config.h"
 #include "../scsi/scsi.h"
+#include "../vm.h"
 #include "pci.h"
 #include "virtio_devices.h"
 
@@ -34,17 +42,30 @@ struct scsi_target {
 	char id[SCSI_TARGET_ID_MAX];
 	struct scsi_lun lun;
 	unsigned int in_flight;
-	bool removed; /* goes when nothing is in flight */
-	struct loop_call bury;
-	uint32_t notify; /* asynchronous events that the driver wants */
+	bool removed;	       /* goes when nothing is in flight */
+	struct loop_call bury; /* in the main thread */
+	unsigned int moves;    /* of the tray, that nobody was told of */
+	bool told_open;	       /* the main thread's */
+	struct loop_call tell; /* in the main thread */
+	uint32_t notify;       /* asynchronous events that the driver wants */
 	struct blk_count counts[BLOCK_NR_OPS];
 	uint64_t highest;
+	/* scsi_wait.c */
+	enum on_error on_error;
+	struct throttle throttle;
+	struct scsi_req *waiting; /* for the limits */
+	struct loop_timer wait;
+	struct scsi_req *held;	   /* failed; wait for the VM to go on */
+	uint32_t fault;		   /* BLK_FAULT of the last failure, or 0 */
+	int failed;		   /* an errno, since the VM was last started */
+	struct loop_call on_fault; /* in the main thread */
 };
 
 struct scsi_req {
 	struct scsi_cmd cmd;
 	struct scsi_target *target;
 	struct scsi_req *next, **prev; /* of those in flight; next: free ones */
+	struct scsi_req *idle_next;    /* of the target's waiting or held */
 	unsigned int queue;
 	uint64_t tag;
 	bool awaited;	  /* by the task management function */
@@ -64,8 +85,15 @@ struct virtio_scsi {
 	struct virtio_scsi_config config;
 	struct scsi_queue queues[SCSI_QUEUE_REQUEST + SCSI_MAX_QUEUES];
 	struct scsi_target *targets[SCSI_TARGETS];
+	struct loop *loop;
+	struct iothread *iothread; /* NULL: the main thread */
 	struct scsi_req *free;
-	struct scsi_req *in_flight;
+	struct scsi_req *in_flight; /* and those that wait */
+	unsigned int nr_in_flight;
+	unsigned int idle; /* of these, those that wait */
+	bool draining;
+	struct loop_call retry;
+	struct log_limit io_log;
 	/*
 	 * All engines: later no thread can be made.  Those that are not there
 	 * are NULL, but that of threads is.
@@ -90,6 +118,11 @@ static inline struct virtio_scsi *scsi_of(const struct device *dev)
 	return container_of(dev, struct virtio_scsi, vpci.pci.dev);
 }
 
+static inline struct loop *scsi_main_loop(const struct virtio_scsi *scsi)
+{
+	return scsi->vpci.pci.dev.vm->loop;
+}
+
 /* scsi.c */
 
 /* The target of an address, of any unit; NULL: there is none (5.6.6.1). */
@@ -98,22 +131,38 @@ struct scsi_target *scsi_find(const struct virtio_scsi *scsi,
 bool scsi_serve_requests(struct virtio_scsi *scsi, unsigned int queue);
 /* Interrupts at the end of the round. */
 void scsi_signal_later(struct virtio_scsi *scsi, unsigned int queue);
-/* Waits until nothing is in flight. */
+/* A request that was dropped. */
+void scsi_forget(struct scsi_req *req);
+
+/* scsi_wait.c */
+void scsi_wait_init(struct scsi_target *target,
+		    const struct disk_config *config);
+void scsi_wait_destroy(struct scsi_target *target);
+/* Waits until nothing is in flight but what is held. */
 void scsi_drain(struct virtio_scsi *scsi);
+/* Drops what is held of a request queue, or of all: 0. */
+void scsi_drop_held(struct virtio_scsi *scsi, unsigned int queue);
+/* Ends requests that wait and are cancelled. */
+void scsi_end_cancelled(struct scsi_target *target);
+/* Submits what is held once more. */
+void scsi_retry(void *scsi);
 
 /* scsi_control.c */
 bool scsi_serve_control(struct virtio_scsi *scsi);
 void scsi_serve_events(struct virtio_scsi *scsi);
+/* The control queue is reset, and the function that it waits for is gone. */
+void scsi_drop_function(struct virtio_scsi *scsi);
 /* One of the requests that scsi->awaited counts has ended. */
 void scsi_awaited_ended(struct virtio_scsi *scsi);
 void scsi_event(struct virtio_scsi *scsi, const struct scsi_target *target,
 		uint32_t event, uint32_t reason);
 
 /* scsi_target.c */
-/* At the first free number, which it returns. */
+/* In the main thread: at the first free number, which it returns. */
 int scsi_target_add(struct virtio_scsi *scsi, const struct disk_config *config,
 		    bool cdrom, struct error *err);
 void scsi_target_put(struct scsi_target *target); /* one request less */
+/* In the main thread, and nothing is in flight. */
 void scsi_target_free(struct scsi_target *target);
 
 #endif

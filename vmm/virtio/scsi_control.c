@@ -48,13 +48,11 @@ void scsi_awaited_ended(struct virtio_scsi *scsi)
 }
 
 /* Ends the target's requests, or the one with *@tag, with @response. */
-static void abort_requests(struct virtio_scsi *scsi,
-			   const struct scsi_target *target,
+static void abort_requests(struct virtio_scsi *scsi, struct scsi_target *target,
 			   const uint64_t *tag, uint8_t response)
 {
 	struct scsi_req *req;
 
-	scsi->awaited = 0;
 	for (req = scsi->in_flight; req; req = req->next) {
 		if (req->target != target || (tag && req->tag != *tag))
 			continue;
@@ -63,8 +61,20 @@ static void abort_requests(struct virtio_scsi *scsi,
 		scsi->awaited++;
 		scsi_cancel(&req->cmd);
 	}
-	if (!scsi->awaited)
+	if (scsi->awaited)
+		scsi_end_cancelled(target);
+	else
 		end_function(scsi, VIRTIO_SCSI_S_OK);
+}
+
+void scsi_drop_function(struct virtio_scsi *scsi)
+{
+	struct scsi_req *req;
+
+	for (req = scsi->in_flight; req; req = req->next)
+		req->awaited = false;
+	scsi->awaited = 0;
+	scsi->managing = false;
 }
 
 static bool has_request(const struct virtio_scsi *scsi,

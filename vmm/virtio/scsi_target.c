@@ -5,9 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../config.h"
 #include "../error.h"
-#include "../vm.h"
 #include "scsi.h"
 
 /* The reason of a changed medium or capacity: a sense code (5.6.6.3). */
@@ -22,12 +20,30 @@ static struct scsi_target *target_of(const struct scsi_lun *lun)
 
 /* ---- what units tell ----------------------------------------------------- */
 
+/* In the main thread; of very many moves only as many as show the last. */
+static void tell_moves(void *opaque)
+{
+	struct scsi_target *target = opaque;
+	unsigned int n =
+		__atomic_exchange_n(&target->moves, 0, __ATOMIC_RELAXED);
+
+	for (n = n > 2 ? 2 - n % 2 : n; n; n--) {
+		target->told_open = !target->told_open;
+		vm_tray_moved(target->scsi->vpci.pci.dev.vm, target->id,
+			      target->told_open);
+	}
+}
+
 static void on_tray_moved(struct scsi_lun *lun)
 {
 	struct scsi_target *target = target_of(lun);
+	struct loop *main_loop = scsi_main_loop(target->scsi);
 
-	vm_tray_moved(target->scsi->vpci.pci.dev.vm, target->id,
-		      lun->tray_open);
+	__atomic_add_fetch(&target->moves, 1, __ATOMIC_RELAXED);
+	if (loop_elsewhere(main_loop))
+		loop_post(main_loop, &target->tell);
+	else
+		tell_moves(target);
 }
 
 static void on_count(struct scsi_lun *lun, const struct block_req *req, int ret,
@@ -86,15 +102,41 @@ static int target_init(struct scsi_target *target, struct block *block,
 		return error_sys(err, -rc, "cannot make %s", target->id);
 	target->lun.tray_moved = on_tray_moved;
 	target->lun.count = on_count;
+	scsi_wait_init(target, config);
 	return 0;
 }
 
-static void bury(void *opaque)
+static void take_away(void *opaque)
 {
 	struct scsi_target *target = opaque;
 
 	target->scsi->targets[target->number] = NULL;
+}
+
+/* What has completed its last request is no longer at it. */
+static void bury(void *opaque)
+{
+	struct scsi_target *target = opaque;
+
+	loop_sync(target->scsi->loop, take_away, target);
 	scsi_target_free(target);
+}
+
+static void put_up(void *opaque)
+{
+	struct scsi_target *target = opaque;
+
+	target->scsi->targets[target->number] = target;
+}
+
+/* The main thread alone takes numbers, and gives them back. */
+static unsigned int free_number(const struct virtio_scsi *scsi)
+{
+	unsigned int i;
+
+	for (i = 0; i < SCSI_TARGETS && scsi->targets[i]; i++)
+		;
+	return i;
 }
 
 int scsi_target_add(struct virtio_scsi *scsi, const struct disk_config *config,
@@ -103,11 +145,9 @@ int scsi_target_add(struct virtio_scsi *scsi, const struct disk_config *config,
 	struct device *dev = &scsi->vpci.pci.dev;
 	struct scsi_target *target;
 	struct block *block;
-	unsigned int i;
+	unsigned int i = free_number(scsi);
 	int rc;
 
-	for (i = 0; i < SCSI_TARGETS && scsi->targets[i]; i++)
-		;
 	if (i == SCSI_TARGETS)
 		return error_set(err, ENOSPC, "%s has no place for another",
 				 dev->id);
@@ -118,6 +158,8 @@ int scsi_target_add(struct virtio_scsi *scsi, const struct disk_config *config,
 	target->number = i;
 	target->bury.fn = bury;
 	target->bury.opaque = target;
+	target->tell.fn = tell_moves;
+	target->tell.opaque = target;
 	snprintf(target->id, sizeof(target->id), "%.12s-%s%u", dev->id,
 		 cdrom ? "cd" : "hd", i);
 	rc = open_block(&block, config, cdrom, err);
@@ -126,7 +168,7 @@ int scsi_target_add(struct virtio_scsi *scsi, const struct disk_config *config,
 	rc = target_init(target, block, cdrom, config, err);
 	if (rc)
 		goto err_block;
-	scsi->targets[i] = target;
+	loop_sync(scsi->loop, put_up, target);
 	return (int)i;
 
 err_block:
@@ -139,7 +181,9 @@ err_free:
 
 void scsi_target_free(struct scsi_target *target)
 {
-	loop_unpost(target->scsi->vpci.pci.dev.vm->loop, &target->bury);
+	loop_unpost(scsi_main_loop(target->scsi), &target->bury);
+	loop_unpost(scsi_main_loop(target->scsi), &target->tell);
+	scsi_wait_destroy(target);
 	scsi_lun_destroy(&target->lun);
 	free(target);
 }
@@ -148,28 +192,41 @@ void scsi_target_free(struct scsi_target *target)
 void scsi_target_put(struct scsi_target *target)
 {
 	if (!--target->in_flight && target->removed)
-		loop_post(target->scsi->vpci.pci.dev.vm->loop, &target->bury);
+		loop_post(scsi_main_loop(target->scsi), &target->bury);
 }
 
 /* ---- for the control protocol -------------------------------------------- */
 
-static struct scsi_target *get_target(const struct device *dev,
-				      unsigned int number)
-{
-	struct scsi_target *target =
-		number < SCSI_TARGETS ? scsi_of(dev)->targets[number] : NULL;
+/* What the main thread has the controller's loop do. */
+struct change {
+	struct virtio_scsi *scsi;
+	unsigned int number;
+	struct scsi_target *target;
+	struct scsi_status_of *status;
+	struct block *block;
+	bool force;
+	struct error *err;
+	int rc;
+};
 
-	return target && !target->removed ? target : NULL;
+static void find_target(struct change *c)
+{
+	c->target = c->number < SCSI_TARGETS ? c->scsi->targets[c->number] :
+					       NULL;
+	if (c->target && c->target->removed)
+		c->target = NULL;
 }
 
-bool virtio_scsi_status(const struct device *dev, unsigned int number,
-			struct scsi_status_of *status)
+static void do_status(void *opaque)
 {
-	const struct scsi_target *target = get_target(dev, number);
+	struct change *c = opaque;
+	const struct scsi_target *target;
 
+	find_target(c);
+	target = c->target;
 	if (!target)
-		return false;
-	*status = (struct scsi_status_of){
+		return;
+	*c->status = (struct scsi_status_of){
 		.id = target->id,
 		.cdrom = scsi_lun_is_cdrom(&target->lun),
 		.locked = target->lun.locked,
@@ -178,8 +235,27 @@ bool virtio_scsi_status(const struct device *dev, unsigned int number,
 						  NULL,
 		.blk.highest = target->highest,
 	};
-	memcpy(status->blk.counts, target->counts, sizeof(target->counts));
-	return true;
+	memcpy(c->status->blk.counts, target->counts, sizeof(target->counts));
+}
+
+bool virtio_scsi_status(const struct device *dev, unsigned int number,
+			struct scsi_status_of *status)
+{
+	struct change c = {
+		.scsi = scsi_of(dev),
+		.number = number,
+		.status = status,
+	};
+
+	loop_sync(c.scsi->loop, do_status, &c);
+	if (c.target)
+		status->blk.failed = c.target->failed;
+	return c.target;
+}
+
+struct throttle *virtio_scsi_throttle(struct device *dev, unsigned int number)
+{
+	return &scsi_of(dev)->targets[number]->throttle;
 }
 
 static bool told(const struct virtio_scsi *scsi, unsigned int feature)
@@ -187,58 +263,85 @@ static bool told(const struct virtio_scsi *scsi, unsigned int feature)
 	return virtio_has(&scsi->vpci.vdev, feature);
 }
 
+static void do_attach(void *opaque)
+{
+	struct change *c = opaque;
+
+	if (told(c->scsi, VIRTIO_SCSI_F_HOTPLUG))
+		scsi_event(c->scsi, c->scsi->targets[c->number],
+			   VIRTIO_SCSI_T_TRANSPORT_RESET,
+			   VIRTIO_SCSI_EVT_RESET_RESCAN);
+}
+
 int virtio_scsi_attach(struct device *dev, const struct disk_config *config,
 		       struct error *err)
 {
-	struct virtio_scsi *scsi = scsi_of(dev);
-	int number = scsi_target_add(scsi, config, false, err);
+	struct change c = { .scsi = scsi_of(dev) };
+	int number = scsi_target_add(c.scsi, config, false, err);
 
-	if (number >= 0 && told(scsi, VIRTIO_SCSI_F_HOTPLUG))
-		scsi_event(scsi, scsi->targets[number],
-			   VIRTIO_SCSI_T_TRANSPORT_RESET,
-			   VIRTIO_SCSI_EVT_RESET_RESCAN);
+	if (number < 0)
+		return number;
+	c.number = (unsigned int)number;
+	loop_sync(c.scsi->loop, do_attach, &c);
 	return number;
+}
+
+static void do_detach(void *opaque)
+{
+	struct change *c = opaque;
+	struct virtio_scsi *scsi = c->scsi;
+	struct scsi_req *req;
+
+	find_target(c);
+	if (!c->target)
+		return;
+	if (told(scsi, VIRTIO_SCSI_F_HOTPLUG))
+		scsi_event(scsi, c->target, VIRTIO_SCSI_T_TRANSPORT_RESET,
+			   VIRTIO_SCSI_EVT_RESET_REMOVED);
+	c->target->removed = true;
+	c->target->in_flight++;
+	for (req = scsi->in_flight; req; req = req->next)
+		if (req->target == c->target) {
+			req->response = VIRTIO_SCSI_S_BAD_TARGET;
+			scsi_cancel(&req->cmd);
+		}
+	scsi_end_cancelled(c->target);
+	scsi_target_put(c->target);
 }
 
 void virtio_scsi_detach(struct device *dev, unsigned int number)
 {
-	struct virtio_scsi *scsi = scsi_of(dev);
-	struct scsi_target *target = get_target(dev, number);
-	struct scsi_req *req;
+	struct change c = { .scsi = scsi_of(dev), .number = number };
 
-	if (!target)
-		return;
-	if (told(scsi, VIRTIO_SCSI_F_HOTPLUG))
-		scsi_event(scsi, target, VIRTIO_SCSI_T_TRANSPORT_RESET,
-			   VIRTIO_SCSI_EVT_RESET_REMOVED);
-	target->removed = true;
-	for (req = scsi->in_flight; req; req = req->next)
-		if (req->target == target) {
-			req->response = VIRTIO_SCSI_S_BAD_TARGET;
-			scsi_cancel(&req->cmd);
-		}
-	if (!target->in_flight)
-		bury(target);
+	loop_sync(c.scsi->loop, do_detach, &c);
+}
+
+static void do_resized(void *opaque)
+{
+	struct change *c = opaque;
+
+	find_target(c);
+	scsi_lun_resized(&c->target->lun);
+	if (told(c->scsi, VIRTIO_SCSI_F_CHANGE))
+		scsi_event(c->scsi, c->target, VIRTIO_SCSI_T_PARAM_CHANGE,
+			   CAPACITY_CHANGED);
 }
 
 int virtio_scsi_resize(struct device *dev, unsigned int number, uint64_t size,
 		       struct error *err)
 {
-	struct virtio_scsi *scsi = scsi_of(dev);
-	struct scsi_target *target = get_target(dev, number);
+	struct change c = { .scsi = scsi_of(dev), .number = number };
+	struct scsi_lun *lun = &c.scsi->targets[number]->lun;
 	int rc;
 
-	if (scsi_lun_is_cdrom(&target->lun))
+	if (scsi_lun_is_cdrom(lun))
 		return error_set(err, EINVAL, "Device '%s' is a drive",
-				 target->id);
-	rc = block_resize(target->lun.medium->block, size, err);
-	if (rc)
-		return rc;
-	scsi_lun_resized(&target->lun);
-	if (told(scsi, VIRTIO_SCSI_F_CHANGE))
-		scsi_event(scsi, target, VIRTIO_SCSI_T_PARAM_CHANGE,
-			   CAPACITY_CHANGED);
-	return 0;
+				 c.scsi->targets[number]->id);
+	/* A disk's medium stays. */
+	rc = block_resize(lun->medium->block, size, err);
+	if (!rc)
+		loop_sync(c.scsi->loop, do_resized, &c);
+	return rc;
 }
 
 static void move_tray(struct scsi_target *target, bool open)
@@ -276,41 +379,55 @@ static int open_tray(struct scsi_target *target, bool force, struct error *err)
 	return 0;
 }
 
+/* With c->block, or none, in it */
+static void do_load(void *opaque)
+{
+	struct change *c = opaque;
+
+	find_target(c);
+	c->rc = open_tray(c->target, c->force, c->err);
+	if (c->rc)
+		return;
+	c->rc = scsi_lun_load(&c->target->lun, c->block);
+	if (c->rc) {
+		error_sys(c->err, -c->rc, "cannot use %s", c->block->path);
+		return;
+	}
+	if (c->block)
+		move_tray(c->target, false);
+	media_changed(c->target);
+}
+
 int virtio_scsi_eject(struct device *dev, unsigned int number, bool force,
 		      struct error *err)
 {
-	struct scsi_target *target = get_target(dev, number);
-	int rc = open_tray(target, force, err);
+	struct change c = {
+		.scsi = scsi_of(dev),
+		.number = number,
+		.force = force,
+		.err = err,
+	};
 
-	if (rc)
-		return rc;
-	scsi_lun_load(&target->lun, NULL);
-	media_changed(target);
-	return 0;
+	loop_sync(c.scsi->loop, do_load, &c);
+	return c.rc;
 }
 
 int virtio_scsi_insert(struct device *dev, unsigned int number,
 		       const struct block_options *options, bool force,
 		       struct error *err)
 {
-	struct scsi_target *target = get_target(dev, number);
-	struct block *block;
-	int rc;
+	struct change c = {
+		.scsi = scsi_of(dev),
+		.number = number,
+		.force = force,
+		.err = err,
+	};
+	int rc = block_open(&c.block, options, err);
 
-	rc = block_open(&block, options, err);
 	if (rc)
 		return rc;
-	rc = open_tray(target, force, err);
-	if (!rc) {
-		rc = scsi_lun_load(&target->lun, block);
-		if (rc)
-			error_sys(err, -rc, "cannot use %s", options->path);
-	}
-	if (rc) {
-		block_close(block);
-		return rc;
-	}
-	move_tray(target, false);
-	media_changed(target);
-	return 0;
+	loop_sync(c.scsi->loop, do_load, &c);
+	if (c.rc)
+		block_close(c.block);
+	return c.rc;
 }

@@ -31,9 +31,12 @@ struct blk_count {
 	uint64_t invalid; /* refused: outside of the disk, or read-only */
 };
 
+/* A failure in one word, never 0: an errno and an enum block_op. */
+#define BLK_FAULT(err, op) ((uint32_t)(err) << 8 | (uint32_t)(op))
+
 struct blk_status {
 	const struct block *block;
-	const struct disk_config *config;
+	const struct disk_config *config; /* of a virtio disk */
 	struct blk_count counts[BLOCK_NR_OPS];
 	uint64_t highest; /* byte written, and one more */
 	int failed;	  /* an errno, if something did since the last start */
@@ -71,6 +74,8 @@ void virtio_scsi_detach(struct device *dev, unsigned int number);
 /* Of a disk; as virtio_blk_resize. */
 int virtio_scsi_resize(struct device *dev, unsigned int number, uint64_t size,
 		       struct error *err);
+/* Its limits. */
+struct throttle *virtio_scsi_throttle(struct device *dev, unsigned int number);
 /* Of a drive; -EBUSY if the guest has locked it and was asked. */
 int virtio_scsi_eject(struct device *dev, unsigned int number, bool force,
 		      struct error *err);
