@@ -85,11 +85,13 @@ static int race_open(struct race *race, uint32_t flags)
 			return -ENOMEM;
 		r->p += i * HUGE;
 		pthread_create(&r->thread, NULL, read_and_write, r);
+		while (!__atomic_load_n(&r->turns, __ATOMIC_RELAXED))
+			usleep(100);
 	}
 	return 0;
 }
 
-/* Whether all of them got somewhere. */
+/* Whether all of them went on. */
 static bool race_close(struct race *race)
 {
 	bool all = true;
