@@ -89,9 +89,12 @@ static inline int vireo_folio_mapcount(struct folio *folio)
 		sum += atomic_read(&folio_page(folio, i)->_mapcount) + 1;
 	if (nr == 1)
 		return sum;
-	/* Each page of one of a file counts mappings of the whole. */
 	whole = folio_entire_mapcount(folio);
-	return sum - whole * nr + whole;
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+	/* Each page of one of a file counts mappings of the whole. */
+	sum -= whole * nr;
+#endif
+	return sum + whole;
 #else
 	return folio_mapcount(folio);
 #endif

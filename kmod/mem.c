@@ -477,10 +477,12 @@ static struct vireo_mem *make_mem(const struct vireo_mem_create *create)
 	mem->mapping = mem->shm->f_mapping;
 	/*
 	 * Nobody may change it behind our back: no truncation, no holes by
-	 * madvise(), no opening for writing through /proc.
+	 * madvise(), no opening for writing through /proc; nor, what is only to
+	 * be appended to, mapping it by remap_file_pages().
 	 */
 	inode_lock(mem->mapping->host);
-	inode_set_flags(mem->mapping->host, S_IMMUTABLE, S_IMMUTABLE);
+	inode_set_flags(mem->mapping->host, S_IMMUTABLE | S_APPEND,
+			S_IMMUTABLE | S_APPEND);
 	inode_unlock(mem->mapping->host);
 	return mem;
 

@@ -33,6 +33,12 @@
  */
 #define KEEP_GFP (GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN)
 
+/*
+ * A page of zeros is mapped wherever there was nothing, and each page table
+ * entry has a reference to it, whose count must not overflow: 4 TiB of holes.
+ */
+#define MAX_ZERO_REFS (1 << 30)
+
 static void drop_kept(struct vireo_snapshot *s)
 {
 	struct vireo_mem *mem = vireo_mem_of(s->mem_file);
@@ -109,7 +115,7 @@ static int keep(struct vireo_snapshot *s, pgoff_t index, struct page *page)
 
 /**
  * vireo_snapshot_keep() - a page is about to change
- * @s: the snapshot; the caller holds the gate
+ * @s: the snapshot; the caller holds the gate or a reference to its file
  * @index: the page
  * @page: itself; its folio is locked
  */
@@ -310,6 +316,8 @@ vm_fault_t vireo_snapshot_fault(struct vm_fault *vmf)
 		}
 		if (page == KEPT_ZERO) {
 			page = s->zero;
+			if (unlikely(page_ref_count(page) > MAX_ZERO_REFS))
+				return VM_FAULT_SIGBUS;
 			get_page(page);
 		}
 		if (READ_ONCE(s->error)) {

@@ -656,7 +656,48 @@ static int vcpu_page(struct host *h, size_t page)
  * system call, says that it was not), it is logged, and each snapshot is as it
  * was or has failed.
  */
-#define FAIL_WRITES(write_page) do {						int kept_ = 0, lost_ = 0, ret_, s_, log_ = mem_log(self->h->mem); 	struct vireo_snapshot_stat stat_;					bool failed_ = true;							uint64_t buf_[PAGE / 8];						for (int n_ = 1; failed_ && n_ < 100; n_++) {					size_t page_ = n_ * 64 % MEM_PAGES;					page_fill(self->h->p + page_ * PAGE, page_, 1);				settle();								s_ = mem_snapshot(self->h->mem, 0);					ASSERT_GE(s_, 0);							log_take(log_, self->d, MEM_BYTES);					arm(self->h->fail, n_);							ret_ = write_page(self->h, page_);					failed_ = disarm(self->h->fail);					EXPECT_TRUE(!ret_ || (failed_ && ret_ == -ENOMEM));			if (!ret_)									EXPECT_EQ(*(uint64_t *)(self->h->p + page_ * PAGE), 				  ~0ULL);						log_take(log_, self->d, MEM_BYTES);					if (!ret_)									EXPECT_TRUE(dirty_page(self->d, page_));			stat_ = snapshot_stat(s_);						if (stat_.error) {								EXPECT_EQ(stat_.error, ENOMEM);						EXPECT_TRUE(failed_);							EXPECT_EQ(pread(s_, buf_, PAGE, 0), -1);				EXPECT_EQ(errno, EIO);							lost_++;							} else {									ASSERT_EQ(pread(s_, buf_, PAGE, page_ * PAGE), PAGE); 			EXPECT_TRUE(page_is(buf_, page_, 1));					kept_++;							}									close(s_);							}									ASSERT_FALSE(failed_);							EXPECT_GE(lost_, 1);							EXPECT_GE(kept_, 1);							TH_LOG(#write_page ": %d snapshots kept, %d failed", kept_, lost_); 	close(log_);							} while (0)
+#define FAIL_WRITES(write_page) do {					\
+	int kept_ = 0, lost_ = 0, ret_, s_, log_ = mem_log(self->h->mem); \
+	struct vireo_snapshot_stat stat_;				\
+	bool failed_ = true;						\
+	uint64_t buf_[PAGE / 8];					\
+	for (int n_ = 1; failed_ && n_ < 100; n_++) {			\
+		size_t page_ = n_ * 64 % MEM_PAGES;			\
+		page_fill(self->h->p + page_ * PAGE, page_, 1);		\
+		settle();						\
+		s_ = mem_snapshot(self->h->mem, 0);			\
+		ASSERT_GE(s_, 0);					\
+		log_take(log_, self->d, MEM_BYTES);			\
+		arm(self->h->fail, n_);					\
+		ret_ = write_page(self->h, page_);			\
+		failed_ = disarm(self->h->fail);			\
+		EXPECT_TRUE(!ret_ || (failed_ && ret_ == -ENOMEM));	\
+		if (!ret_)						\
+			EXPECT_EQ(*(uint64_t *)(self->h->p + page_ * PAGE), \
+				  ~0ULL);				\
+		log_take(log_, self->d, MEM_BYTES);			\
+		if (!ret_)						\
+			EXPECT_TRUE(dirty_page(self->d, page_));	\
+		stat_ = snapshot_stat(s_);				\
+		if (stat_.error) {					\
+			EXPECT_EQ(stat_.error, ENOMEM);			\
+			EXPECT_TRUE(failed_);				\
+			EXPECT_EQ(pread(s_, buf_, PAGE, 0), -1);	\
+			EXPECT_EQ(errno, EIO);				\
+			lost_++;					\
+		} else {						\
+			ASSERT_EQ(pread(s_, buf_, PAGE, page_ * PAGE), PAGE); \
+			EXPECT_TRUE(page_is(buf_, page_, 1));		\
+			kept_++;					\
+		}							\
+		close(s_);						\
+	}								\
+	ASSERT_FALSE(failed_);						\
+	EXPECT_GE(lost_, 1);						\
+	EXPECT_GE(kept_, 1);						\
+	TH_LOG(#write_page ": %d snapshots kept, %d failed", kept_, lost_); \
+	close(log_);							\
+} while (0)
 
 TEST_F_TIMEOUT(failslab, mem_write, 300)
 {

@@ -510,4 +510,43 @@ TEST_F(mem_io, map_files)
 	close(fd);
 }
 
+static int remap(void *at, size_t bytes)
+{
+	return syscall(SYS_remap_file_pages, at, bytes, 0, 0, 0) ? -errno : 0;
+}
+
+/* It maps what is below: refused, or seen all the same. */
+TEST_F(mem_io, remap_file_pages)
+{
+	EXPECT_EQ(remap(self->p, BYTES), -EACCES);
+	self->p[3 * PAGE] = 1;
+	EXPECT_TRUE(LOG_IS(self->log, BYTES, 3));
+	EXPECT_TRUE(frozen(self->snapshot, 3));
+
+	ASSERT_EQ(mprotect(self->p, BYTES, PROT_READ), 0);
+	EXPECT_EQ(remap(self->p, BYTES), -EACCES);
+	ASSERT_EQ(mprotect(self->p, BYTES, PROT_READ | PROT_WRITE), 0);
+	self->p[9 * PAGE] = 1;
+	EXPECT_TRUE(LOG_IS(self->log, BYTES, 9));
+	EXPECT_TRUE(frozen(self->snapshot, 9));
+}
+
+/* A huge page that could be written there would be passed over, with a warning. */
+TEST_F(mem_io, remap_huge_pages)
+{
+	int mem = mem_create(self->dev, 3 * HUGE, VIREO_MEM_HUGE), log;
+	uint8_t *q = mem_map_aligned(mem, 3 * HUGE);
+
+	ASSERT_NE(q, NULL);
+	EXPECT_EQ(remap(q, 3 * HUGE), -EACCES);
+	q[HUGE] = 1;
+	EXPECT_EQ(pwrite(mem, "x", 1, 0), 1);
+	EXPECT_EQ(pwrite(mem, "x", 1, 2 * HUGE), 1);
+	log = mem_log(mem);
+	EXPECT_GE(log, 0);
+	close(log);
+	munmap(q, 3 * HUGE);
+	close(mem);
+}
+
 TEST_HARNESS_MAIN

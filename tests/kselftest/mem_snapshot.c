@@ -6,12 +6,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mempolicy.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -209,6 +211,29 @@ TEST_F(mem_snapshot, map)
 	munmap(before, BYTES);
 	munmap(after, BYTES);
 	close(s);
+}
+
+/* Copies, which are on none of the kernel's lists of pages, are asked for much. */
+TEST_F(mem_snapshot, locked)
+{
+	unsigned long node = 1;
+	int s = mem_snapshot(self->mem, 0);
+	uint8_t *q;
+
+	write_all(self->p, 2);
+	q = map_frozen(s);
+	ASSERT_NE(q, NULL);
+	EXPECT_EQ(mlock(q, BYTES), 0);
+	madvise(q, BYTES, MADV_COLD);
+	madvise(q, BYTES, MADV_PAGEOUT);
+	syscall(SYS_mbind, q, BYTES, MPOL_BIND, &node, 64UL, MPOL_MF_MOVE);
+	write_all(self->p, 3);
+	EXPECT_EQ(munlock(q, BYTES / 2), 0);
+	EXPECT_EQ(wrong_pages(q), 0);
+	/* The rest is locked until it is gone. */
+	close(s);
+	EXPECT_EQ(wrong_pages(q), 0);
+	munmap(q, BYTES);
 }
 
 /* Each clone has the memory of the instant, and then its own. */

@@ -151,9 +151,14 @@ int log_fetch(int log, struct dirty *d, uint64_t start, uint64_t len,
 	};
 	int ret;
 
-	/* What the call leaves as it was is seen. */
-	memset(d, 0xff, sizeof(*d));
-	ret = IOCTL(log, VIREO_DIRTY_FETCH, &arg);
+	/*
+	 * What the call leaves as it was is seen.  It may be interrupted without
+	 * a signal, too: a ring of io_uring that goes has work for its owner.
+	 */
+	do {
+		memset(d, 0xff, sizeof(*d));
+		ret = IOCTL(log, VIREO_DIRTY_FETCH, &arg);
+	} while (ret == -EINTR && !arg.done);
 	d->pages = arg.pages;
 	return ret;
 }

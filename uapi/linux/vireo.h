@@ -524,9 +524,10 @@ struct vireo_stats_desc {
  * too), by the module.  A page that the kernel holds for I/O that was begun
  * earlier counts as written for as long as it is held.
  *
- * What does not work: userfaultfd(2) on a mapping, and pinning a mapping for
- * long (VFIO, RDMA, registered buffers of io_uring), which newer kernels
- * refuse.  Memory of hugetlbfs cannot be a memory object.
+ * What does not work: userfaultfd(2) on a mapping, remap_file_pages(2), which is
+ * EACCES, and pinning a mapping for long (VFIO, RDMA, registered buffers of
+ * io_uring), which newer kernels refuse.  Memory of hugetlbfs cannot be a memory
+ * object.
  *
  * The memory lives until the last descriptor, mapping, snapshot and
  * VIREO_MEM_MAP of it is gone.
