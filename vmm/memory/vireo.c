@@ -97,10 +97,20 @@ static int64_t vireo_log_fetch(struct mem_log *log, uint64_t start,
 					  .start = start,
 					  .len = len,
 					  .bitmap = (uintptr_t)bitmap };
+	int64_t pages = 0;
 
-	if (ioctl(log->fd, VIREO_DIRTY_FETCH, &args))
-		return -errno;
-	return (int64_t)args.pages;
+	/* As for discards; what was done is whole words of the bitmap. */
+	while (ioctl(log->fd, VIREO_DIRTY_FETCH, &args)) {
+		if (errno != EINTR)
+			return -errno;
+		pages += (int64_t)args.pages;
+		if (args.done >= args.len)
+			return pages;
+		args.start += args.done;
+		args.len -= args.done;
+		args.bitmap += args.done / MEM_PAGE / 8;
+	}
+	return pages + (int64_t)args.pages;
 }
 
 static void vireo_log_stop(struct mem_log *log)

@@ -231,6 +231,7 @@ static const struct sandbox_call io_calls[] = {
 	/* Doorbells, interrupts, and other threads' loops. */
 	CALL(eventfd2),
 	CALL(epoll_ctl),
+	CALL(close), /* a SCSI disk's image, too */
 	CALL(read),
 	CALL(write),
 	IOCTL(KVM_IRQ_LINE),
