@@ -260,7 +260,7 @@ install: vmm tools
 	install -D -m 755 $(B)/vireo $(DESTDIR)$(prefix)/bin/vireo
 	install -D -m 755 $(B)/vireo-stat $(DESTDIR)$(prefix)/bin/vireo-stat
 	install -D -m 644 vmm/vireo.1 $(DESTDIR)$(prefix)/share/man/man1/vireo.1
-	for page in disk memory sandbox; do \
+	for page in disk gdb memory sandbox; do \
 		install -D -m 644 vmm/vireo-$$page.7 \
 			$(DESTDIR)$(prefix)/share/man/man7/vireo-$$page.7 || exit 1; \
 	done
@@ -288,6 +288,7 @@ uninstall:
 		$(DESTDIR)$(prefix)/share/man/man1/vireo-img.1 \
 		$(DESTDIR)$(prefix)/share/man/man1/vireo-stat.1 \
 		$(DESTDIR)$(prefix)/share/man/man7/vireo-disk.7 \
+		$(DESTDIR)$(prefix)/share/man/man7/vireo-gdb.7 \
 		$(DESTDIR)$(prefix)/share/man/man7/vireo-memory.7 \
 		$(DESTDIR)$(prefix)/share/man/man7/vireo-sandbox.7 \
 		$(DESTDIR)$(prefix)/share/man/man4/vireo.4 \
