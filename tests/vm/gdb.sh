@@ -2,8 +2,12 @@
 # shellcheck shell=bash disable=SC2154,SC2016 # what the suite has set; for gdb
 # Part of tests/vm/run: a real gdb on a stock kernel that runs.
 
+# Neither processor ever halts: to step one that has, waits for an interrupt, and
+# that may be long in coming while the other is stopped.
 start_gdb() {
-	with_run 'echo told; while :; do cat /proc/uptime >/dev/null; done' --cpus 2
+	local spin='(while :; do :; done) &'
+	with_run "$spin $spin"' echo told
+		while :; do cat /proc/uptime >/dev/null; done' --cpus 2
 	run_args[-1]+=" nokaslr"
 	start "$1" "${run_args[@]}" --gdb "unix:$gdb_socket" --log info
 }
