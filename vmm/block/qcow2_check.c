@@ -383,6 +383,21 @@ static int compare(struct count *c)
 	return rc;
 }
 
+/*
+ * An entry is marked if nobody shares what it leads to.  Where the refcount is
+ * too high, which is a leak and was counted as such, it may be either.
+ */
+static bool wrongly_marked(const struct count *c, uint64_t entry)
+{
+	uint64_t cluster = qcow2_cluster_of(c->q, entry & QCOW2_OFFSET);
+	uint64_t stored;
+
+	if (counted(c, cluster) != 1)
+		return entry & QCOW2_COPIED;
+	return !(entry & QCOW2_COPIED) &&
+	       !qcow2_refcount(c->q, cluster, &stored) && stored == 1;
+}
+
 /* The flags say what the refcounts do. */
 static int compare_flags(struct count *c)
 {
@@ -392,12 +407,14 @@ static int compare_flags(struct count *c)
 	uint32_t i, n;
 	int rc = 0;
 
+	/* What was shared by a leak is so no more. */
+	if (c->check->leaks_fixed && !c->check->corruptions)
+		rc = qcow2_refresh_copied(q);
 	for (i = 0; i < q->l1_size && !rc; i++) {
 		at = q->l1[i] & QCOW2_OFFSET;
 		if (!at || !qcow2_aligned(q, at) || at >= q->file_size)
 			continue;
-		wrong += (counted(c, qcow2_cluster_of(q, at)) == 1) !=
-			 !!(q->l1[i] & QCOW2_COPIED);
+		wrong += wrongly_marked(c, q->l1[i]);
 		if (qcow2_load(q, &q->l2, at, &table))
 			continue;
 		for (n = 0; n < q->cluster_size; n += 8) {
@@ -406,8 +423,7 @@ static int compare_flags(struct count *c)
 			if (entry & QCOW2_COMPRESSED || !at ||
 			    !qcow2_aligned(q, at))
 				continue;
-			wrong += (counted(c, qcow2_cluster_of(q, at)) == 1) !=
-				 !!(entry & QCOW2_COPIED);
+			wrong += wrongly_marked(c, entry);
 		}
 		rc = qcow2_trim(q);
 	}
