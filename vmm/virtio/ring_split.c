@@ -154,10 +154,10 @@ int split_pop(struct ring *ring, struct ring_chain *chain)
 	    (uint16_t)(idx - ring->next_avail) > ring->at.num)
 		return ring_fault(ring, -EINVAL, "avail index ran ahead");
 	split_no_notify(ring);
-	ret = split_take(
-		ring,
-		__atomic_load_n(&ring->avail->ring[slot], __ATOMIC_RELAXED),
-		chain);
+	ret = split_take(ring,
+			 __atomic_load_n(&ring->avail->ring[slot],
+					 __ATOMIC_RELAXED),
+			 chain);
 	if (ret > 0)
 		ring->next_avail++;
 	return ret;
