@@ -837,6 +837,9 @@ static void error_stops(struct fixture *f, bool refused)
 	devices_start(&f->rig->vm);
 	rig_run(f->rig);
 	assert_int_equal(module.queues[0].nr_held, 1);
+	assert_int_equal(*status(f, 1), UNTOUCHED);
+	/* Heard, and nothing more. */
+	rung(module.queues[0].add.kick_fd);
 	devices_stop(&f->rig->vm);
 	module.fail = false;
 	module.add_fails = refused ? -ENOMEM : 0;
