@@ -104,6 +104,7 @@ int fast_queue_add(const struct fastpath *fp, struct vireo_queue_add *add)
 	ring_resume(&q->ring,
 		    (struct ring_place){ add->next_avail, add->next_used });
 	assert_in_range(add->nr_held, 0, 8);
+	assert_int_equal(!add->held, !add->nr_held);
 	memcpy(q->held, (void *)(uintptr_t)add->held, 2 * add->nr_held);
 	q->nr_held = add->nr_held;
 	add->id = add->index + 1;

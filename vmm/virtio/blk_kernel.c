@@ -319,12 +319,13 @@ static int queue_add(struct blk_queue *q, const struct virtio_wires *wires)
 		.call_fd = wires->call_fd,
 		.kick_fd = wires->kick_fd,
 		.event_fd = q->kernel.event.fd,
-		.held = (uintptr_t)heads,
 		.nr_held = held_heads(q, heads),
 		.index = q->vq->index,
 	};
 	int rc;
 
+	if (add.nr_held)
+		add.held = (uintptr_t)heads;
 	snprintf(add.name, sizeof(add.name), "%s", blk->vpci.pci.dev.id);
 	if (bell) {
 		add.flags |= VIREO_QUEUE_DOORBELL;
