@@ -403,11 +403,12 @@ static int wait_idle(struct vireo_queue *q, u32 timeout_ms)
 }
 
 /* The queue is stopped and idle: nothing of it changes. */
-static int tell_rest(const struct vireo_queue *q,
+static int tell_rest(struct vireo_queue *q,
 		     const struct vireo_queue_del *del,
 		     struct vireo_queue_del __user *udel)
 {
 	u16 __user *held = u64_to_user_ptr(del->held);
+	struct vireo_queue_counts counts;
 	u32 nr = q->nr_held + q->nr_todo;
 
 	if (del->nr_held < nr)
@@ -419,7 +420,11 @@ static int tell_rest(const struct vireo_queue *q,
 	    put_user(q->ring.next_avail, &udel->next_avail) ||
 	    put_user(q->ring.next_used, &udel->next_used))
 		return -EFAULT;
-	return 0;
+	if (del->size < sizeof(*del))
+		return 0;
+	vireo_queue_counts(q, &counts);
+	return copy_to_user(&udel->counts, &counts, sizeof(counts)) ? -EFAULT :
+								      0;
 }
 
 /* Return: whether it was there. */
@@ -502,6 +507,7 @@ long vireo_queue_state(void *object, union vireo_arg *arg, void __user *uarg)
 		.held = q->nr_held,
 	};
 	spin_unlock_irq(&q->lock);
+	vireo_queue_counts(q, &out.counts);
 	put_queue(q);
 	return copy_to_user(uarg, &out, out.size) ? -EFAULT : 0;
 }

@@ -137,7 +137,7 @@ struct vireo_ring_part {
  * @waiting_todo: that one came from @todo
  * @todo: heads that are to be taken first
  * @nr_todo: of them
- * @lock: protects what follows, up to @failed_sector, and the other side of @ring
+ * @lock: protects what follows, up to @counts, and the other side of @ring
  * @in_flight: requests that were taken and not given back, held ones not counted
  * @bytes: of their data
  * @batches: who is giving back several: the last of them signals
@@ -150,6 +150,7 @@ struct vireo_ring_part {
  * @failed_errno: of the last that did
  * @failed_type: likewise
  * @failed_sector: likewise
+ * @counts: for the owner, with cycles in place of ns
  * @idle: woken when @in_flight turns 0
  * @call: signalled to interrupt the driver; owns a reference
  * @event: signalled when there is news for the owner; likewise, or NULL
@@ -199,6 +200,7 @@ struct vireo_queue {
 	u32 failed_errno;
 	u32 failed_type;
 	u64 failed_sector;
+	struct vireo_queue_counts counts;
 
 	wait_queue_head_t idle;
 	struct eventfd_ctx *call;
@@ -237,6 +239,7 @@ struct vireo_queue {
  * @unmap: WRITE_ZEROES: blocks may be freed
  * @fua: it must be stable when done
  * @nowait: it was submitted so that it does not wait
+ * @failed: the disk could not
  * @whole: @waiter is to do all of it, else to submit it
  * @status_offset: of the status in @status
  * @status: page that has the status; owns a reference
@@ -265,6 +268,7 @@ struct vireo_req {
 	bool fua : 1;
 	bool nowait : 1;
 	bool whole : 1;
+	bool failed : 1;
 	u16 status_offset;
 	struct page *status;
 	u32 nr_vecs;
@@ -317,6 +321,7 @@ void vireo_queue_stop(struct vireo_queue *q);
 void vireo_queue_end_serve(struct vireo_queue *q);
 void vireo_req_free(struct vireo_req *req);
 void vireo_req_slow(struct vireo_req *req, bool whole);
+void vireo_queue_counts(struct vireo_queue *q, struct vireo_queue_counts *to);
 void vireo_req_finish(struct vireo_req *req, u8 status);
 void vireo_req_done(struct vireo_req *req, int error);
 

@@ -4,8 +4,10 @@
  */
 #include <linux/blkdev.h>
 #include <linux/highmem.h>
+#include <linux/math64.h>
 #include <linux/slab.h>
 #include <linux/virtio_blk.h>
+#include <asm/tsc.h>
 
 #include "compat.h"
 #include "queue.h"
@@ -87,6 +89,53 @@ void vireo_req_free(struct vireo_req *req)
 	kfree(req);
 }
 
+static_assert(VIREO_QUEUE_OP_READ == VIREO_QUEUE_READ + 1 &&
+	      VIREO_QUEUE_OP_ZERO == VIREO_QUEUE_ZERO + 1);
+
+/* For the owner. The lock is held. */
+static void count(struct vireo_queue *q, const struct vireo_req *req, u8 status)
+{
+	struct vireo_queue_counts *counts = &q->counts;
+	u64 end = (req->sector << SECTOR_SHIFT) + req->bytes;
+	struct vireo_queue_count *c;
+
+	lockdep_assert_held(&q->lock);
+
+	if (req->op < VIREO_QUEUE_OP_READ || req->op > VIREO_QUEUE_OP_ZERO)
+		return;
+	c = &counts->kinds[req->op - VIREO_QUEUE_OP_READ];
+	if (status == VIRTIO_BLK_S_OK) {
+		c->ops++;
+		c->bytes += req->bytes;
+		c->ns += rdtsc() - req->begun; /* cycles until it is told */
+		if ((req->op == VIREO_QUEUE_OP_WRITE ||
+		     req->op == VIREO_QUEUE_OP_ZERO) &&
+		    end > counts->highest)
+			counts->highest = end;
+	} else if (req->failed) {
+		c->failed++;
+	} else if (status == VIRTIO_BLK_S_IOERR) {
+		c->invalid++;
+	}
+}
+
+/**
+ * vireo_queue_counts() - what a queue has done
+ * @q: the queue
+ * @to: set to it
+ */
+void vireo_queue_counts(struct vireo_queue *q, struct vireo_queue_counts *to)
+{
+	int i;
+
+	spin_lock_irq(&q->lock);
+	*to = q->counts;
+	spin_unlock_irq(&q->lock);
+	for (i = 0; i < VIREO_QUEUE_KINDS; i++)
+		to->kinds[i].ns = mul_u64_u32_div(to->kinds[i].ns, 1000000,
+						  tsc_khz ?: 1000000);
+}
+
 /**
  * vireo_req_finish() - give a request back
  * @req: the request; freed
@@ -109,6 +158,7 @@ void vireo_req_finish(struct vireo_req *req, u8 status)
 	kfree(req->segs);
 
 	spin_lock_irqsave(&q->lock, flags);
+	count(q, req, status);
 	vireo_queue_count_done(&q->stats, req->op, status == VIRTIO_BLK_S_OK,
 			       req->bytes, req->begun);
 	/* Before the driver knows, who may add another then. */
@@ -142,9 +192,11 @@ static bool hold(struct vireo_req *req, int error)
 		put_page(req->status);
 		kfree(req->segs);
 	}
+	req->failed = true;
 	spin_lock_irqsave(&q->lock, flags);
 	note_error(q, req, error);
 	if (holds) {
+		count(q, req, VIRTIO_BLK_S_IOERR);
 		set_bit(VIREO_QUEUE_HOLDS, &q->state);
 		q->held[q->nr_held++] = req->head;
 		leave(q, req);

@@ -123,6 +123,7 @@ int fast_queue_del(const struct fastpath *fp, struct vireo_queue_del *del)
 	assert_true(del->nr_held >= q->nr_held);
 	del->nr_held = q->nr_held;
 	memcpy((void *)(uintptr_t)del->held, q->held, 2 * q->nr_held);
+	del->counts = q->state.counts;
 	q->on = false;
 	module.dels++;
 	return 0;
@@ -147,6 +148,7 @@ static bool carry_out(struct queue *q, const struct ring_chain *chain)
 {
 	const struct virtio_blk_outhdr *hdr = chain->iov[0].iov_base;
 	off_t at = (off_t)hdr->sector * 512;
+	struct vireo_queue_count *c;
 	ssize_t n;
 
 	if (module.fail) {
@@ -167,6 +169,12 @@ static bool carry_out(struct queue *q, const struct ring_chain *chain)
 	*(uint8_t *)chain->iov[2].iov_base = module.fail ? VIRTIO_BLK_S_IOERR :
 							   VIRTIO_BLK_S_OK;
 	ring_push(&q->ring, chain, 513);
+	c = &q->state.counts.kinds[hdr->type == VIRTIO_BLK_T_OUT];
+	c->ops++;
+	c->bytes += 512;
+	c->ns += 1000;
+	if (hdr->type == VIRTIO_BLK_T_OUT)
+		q->state.counts.highest = (hdr->sector + 1) * 512;
 	return true;
 }
 

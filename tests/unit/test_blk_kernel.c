@@ -599,6 +599,42 @@ static void test_resize(void **state)
 	reads(f, 0, 1, true);
 }
 
+/* What was done is told, whoever did it and whoever has the queue now. */
+static void test_counts(void **state)
+{
+	struct fixture *f = *state;
+	struct blk_status st;
+	unsigned int round;
+
+	start(f);
+	for (round = 1; round < 20; round++) {
+		module.add_fails = round % 3 ? 0 : -ENOMEM;
+		devices_stop(&f->rig->vm);
+		virtio_blk_status(f->rig->dev, &st);
+		assert_int_equal(st.counts[BLOCK_READ].ops, 2 * (round - 1));
+		devices_start(&f->rig->vm);
+		rig_run(f->rig);
+		reads(f, 0, 1, round % 3);
+		reads(f, 1, 2, round % 3);
+		virtio_blk_status(f->rig->dev, &st);
+		assert_int_equal(st.counts[BLOCK_READ].ops, 2 * round);
+		assert_int_equal(st.counts[BLOCK_READ].bytes, 1024 * round);
+		assert_true(st.counts[BLOCK_READ].ns >= 1000 * round);
+	}
+	assert_int_equal(st.highest, 0);
+	add(f, 0, 9, VIRTIO_BLK_T_OUT);
+	module_works();
+	rig_run(f->rig);
+	virtio_blk_status(f->rig->dev, &st);
+	assert_int_equal(st.counts[BLOCK_WRITE].bytes, 512);
+	assert_int_equal(st.highest, 10 * 512);
+	rig_set_status(f->rig, 0);
+	rig_run(f->rig);
+	virtio_blk_status(f->rig->dev, &st);
+	assert_int_equal(st.counts[BLOCK_WRITE].ops, 1);
+	assert_int_equal(st.highest, 10 * 512);
+}
+
 int main(void)
 {
 #define TEST(fn) \
@@ -616,6 +652,7 @@ int main(void)
 		TEST(test_error),	  TEST(test_stops),
 		TEST(test_stops_refused), TEST(test_stops_reset),
 		TEST(test_limits),	  TEST(test_resize),
+		TEST(test_counts),
 	};
 
 	return cmocka_run_group_tests_name("blk_kernel", tests, NULL, NULL);

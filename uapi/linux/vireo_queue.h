@@ -177,6 +177,44 @@ struct vireo_queue_add {
 	__u32 reserved;
 };
 
+/* Kinds of requests (struct vireo_queue_counts.kinds). */
+#define VIREO_QUEUE_READ 0
+#define VIREO_QUEUE_WRITE 1
+#define VIREO_QUEUE_FLUSH 2
+#define VIREO_QUEUE_DISCARD 3
+#define VIREO_QUEUE_ZERO 4
+#define VIREO_QUEUE_KINDS 5
+
+/**
+ * struct vireo_queue_count - what a queue has done of a kind
+ * @ops: requests that ended well
+ * @bytes: of the disk that they were about
+ * @ns: that they took, added up
+ * @failed: requests that failed, of the host or the disk, held or not
+ * @invalid: that were refused: beyond the end, no multiple of the disk's blocks, or
+ *           writing to a disk that is read-only
+ */
+struct vireo_queue_count {
+	__u64 ops;
+	__u64 bytes;
+	__u64 ns;
+	__u64 failed;
+	__u64 invalid;
+};
+
+/**
+ * struct vireo_queue_counts - what a queue has done since it was added
+ * @kinds: by VIREO_QUEUE_READ and so on
+ * @highest: the highest byte that was written, and one more
+ *
+ * This is for the owner, who tells it as the disk's own; VIREO_STATS has more, and
+ * can be reset.
+ */
+struct vireo_queue_counts {
+	struct vireo_queue_count kinds[VIREO_QUEUE_KINDS];
+	__u64 highest;
+};
+
 /**
  * struct vireo_queue_del - stop a queue (VIREO_QUEUE_DEL on a VM fd)
  * @size: size of the struct
@@ -188,6 +226,7 @@ struct vireo_queue_add {
  * @nr_held: in: room at @held; out: heads that were put there
  * @held: user address of __u16[nr_held]
  * @reserved: must be 0
+ * @counts: out: what it did in all
  *
  * When it returns 0, nothing of the queue is in flight, no vCPU and no worker is
  * in it, what was done has been given back (and call_fd signalled, if the driver
@@ -207,6 +246,7 @@ struct vireo_queue_del {
 	__u32 nr_held;
 	__u64 held;
 	__u64 reserved;
+	struct vireo_queue_counts counts;
 };
 
 /* Why a ring is broken (struct vireo_queue_state.fault). */
@@ -232,6 +272,7 @@ struct vireo_queue_del {
  * @error_sector: out: its first sector
  * @in_flight: out: requests
  * @held: out: requests that failed and are held
+ * @counts: out: what it has done by now
  *
  * Errors: ENOENT, EINVAL, EFAULT.
  */
@@ -246,6 +287,7 @@ struct vireo_queue_state {
 	__u64 error_sector;
 	__u32 in_flight;
 	__u32 held;
+	struct vireo_queue_counts counts;
 };
 
 #endif /* _UAPI_LINUX_VIREO_QUEUE_H */

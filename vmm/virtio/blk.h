@@ -20,6 +20,7 @@
 #ifndef VIREO_VIRTIO_BLK_H
 #define VIREO_VIRTIO_BLK_H
 
+#include <linux/vireo.h>
 #include <linux/virtio_blk.h>
 
 #include "../block/block.h"
@@ -68,7 +69,8 @@ struct blk_req {
 struct blk_kernel_queue {
 	bool on; /* it serves the queue */
 	uint32_t id;
-	uint64_t errors; /* of which the main thread knows */
+	uint64_t errors;		  /* of which the main thread knows */
+	struct vireo_queue_counts counts; /* under kernel.lock: as last seen */
 	struct loop_fd event;
 };
 
@@ -149,6 +151,8 @@ void blk_kernel_close(struct virtio_blk *blk);
 /* For struct virtio_class. */
 bool blk_kernel_attach(struct virtio_dev *vdev, unsigned int index);
 void blk_kernel_detach(struct virtio_dev *vdev, unsigned int index);
+/* Adds what a queue has done, here and there, and makes up for its highest. */
+void blk_kernel_count(struct blk_queue *q, struct blk_status *status);
 /* The main thread: the disk has another size; its throttle says something new. */
 void blk_kernel_resized(struct virtio_blk *blk, uint64_t size);
 void blk_kernel_limited(struct virtio_blk *blk);

@@ -445,35 +445,18 @@ static void blk_unrealize(struct device *dev)
 	throttle_destroy(&blk->throttle);
 }
 
-static uint64_t get(const uint64_t *counter)
-{
-	return __atomic_load_n(counter, __ATOMIC_RELAXED);
-}
-
 void virtio_blk_status(const struct device *dev, struct blk_status *status)
 {
 	const struct virtio_blk *blk = blk_of_dev(dev);
-	const struct blk_queue *q;
-	struct blk_count *sum;
-	unsigned int i;
+	struct blk_queue *q;
 
 	*status = (struct blk_status){
 		.block = blk->block,
 		.config = blk->disk,
 		.failed = blk->failed,
 	};
-	for (q = blk->queues; q < blk->queues + blk->vpci.vdev.nr_queues; q++) {
-		for (i = 0; i < BLOCK_NR_OPS; i++) {
-			sum = &status->counts[i];
-			sum->ops += get(&q->counts[i].ops);
-			sum->bytes += get(&q->counts[i].bytes);
-			sum->ns += get(&q->counts[i].ns);
-			sum->failed += get(&q->counts[i].failed);
-			sum->invalid += get(&q->counts[i].invalid);
-		}
-		if (get(&q->highest) > status->highest)
-			status->highest = get(&q->highest);
-	}
+	for (q = blk->queues; q < blk->queues + blk->vpci.vdev.nr_queues; q++)
+		blk_kernel_count(q, status);
 }
 
 const struct dev_class virtio_blk_class = {

@@ -233,6 +233,84 @@ static enum block_op op_of(uint32_t type)
 	}
 }
 
+_Static_assert((int)BLOCK_READ == VIREO_QUEUE_READ &&
+		       (int)BLOCK_WRITE == VIREO_QUEUE_WRITE &&
+		       (int)BLOCK_FLUSH == VIREO_QUEUE_FLUSH &&
+		       (int)BLOCK_DISCARD == VIREO_QUEUE_DISCARD &&
+		       (int)BLOCK_ZERO == VIREO_QUEUE_ZERO &&
+		       BLOCK_NR_OPS == VIREO_QUEUE_KINDS,
+	       "kinds of requests are the same");
+
+/* By one thread at a time, while another reads. */
+static void add(uint64_t *to, uint64_t n)
+{
+	__atomic_store_n(to, *to + n, __ATOMIC_RELAXED);
+}
+
+static void add_counts(struct blk_count *to, const struct vireo_queue_counts *c)
+{
+	const struct vireo_queue_count *k;
+	unsigned int i;
+
+	for (i = 0; i < BLOCK_NR_OPS; i++, to++) {
+		k = &c->kinds[i];
+		add(&to->ops, k->ops);
+		add(&to->bytes, k->bytes);
+		add(&to->ns, k->ns);
+		add(&to->failed, k->failed);
+		add(&to->invalid, k->invalid);
+	}
+}
+
+static uint64_t get(const uint64_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+static uint64_t higher(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+void blk_kernel_count(struct blk_queue *q, struct blk_status *status)
+{
+	struct vireo_queue_state state = { .flags = 0 };
+	const struct blk_count *c;
+	struct blk_count *sum;
+	unsigned int i;
+
+	/* The queue may come back meanwhile, and what it did with it. */
+	pthread_mutex_lock(&q->blk->kernel.lock);
+	state.id = q->kernel.id;
+	if (q->kernel.on && !fast_queue_state(fast_of(q->blk), &state))
+		q->kernel.counts = state.counts;
+	add_counts(status->counts, &q->kernel.counts);
+	for (i = 0; i < BLOCK_NR_OPS; i++) {
+		c = &q->counts[i];
+		sum = &status->counts[i];
+		sum->ops += get(&c->ops);
+		sum->bytes += get(&c->bytes);
+		sum->ns += get(&c->ns);
+		sum->failed += get(&c->failed);
+		sum->invalid += get(&c->invalid);
+	}
+	status->highest = higher(status->highest, q->kernel.counts.highest);
+	status->highest = higher(status->highest, get(&q->highest));
+	pthread_mutex_unlock(&q->blk->kernel.lock);
+}
+
+/* [queue] All of it is the queue's own, now that it is back. */
+static void keep_counts(struct blk_queue *q,
+			const struct vireo_queue_counts *counts)
+{
+	pthread_mutex_lock(&q->blk->kernel.lock);
+	add_counts(q->counts, counts);
+	__atomic_store_n(&q->highest, higher(q->highest, counts->highest),
+			 __ATOMIC_RELAXED);
+	memset(&q->kernel.counts, 0, sizeof(q->kernel.counts));
+	pthread_mutex_unlock(&q->blk->kernel.lock);
+}
+
 /* [queue] Failures that nobody has heard of, and a ring that is broken. */
 static void look(struct blk_queue *q)
 {
@@ -240,6 +318,9 @@ static void look(struct blk_queue *q)
 
 	if (fast_queue_state(fast_of(q->blk), &state))
 		return;
+	pthread_mutex_lock(&q->blk->kernel.lock);
+	q->kernel.counts = state.counts;
+	pthread_mutex_unlock(&q->blk->kernel.lock);
 	if (state.errors != q->kernel.errors) {
 		q->kernel.errors = state.errors;
 		blk_failed(q, op_of(state.error_type),
@@ -405,6 +486,7 @@ void blk_kernel_detach(struct virtio_dev *vdev, unsigned int index)
 		virtio_break(q->vq, "its queue is lost");
 		return;
 	}
+	keep_counts(q, &del.counts);
 	place.avail = del.next_avail;
 	place.used = del.next_used;
 	ring_resume(&q->vq->ring, place);
