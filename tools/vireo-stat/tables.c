@@ -239,9 +239,9 @@ int table_of_regions(struct table *t, const struct object *vm, enum unit unit)
 static int put_queue(struct table *t, const struct object *queue,
 		     enum unit unit)
 {
-	static const char *const names[] = { "read",	"write",    "flush",
-					     "inline",	"worker",   "bells",
-					     "signals", "in_flight" };
+	static const char *const names[] = { "read",   "write",	 "flush",
+					     "inline", "worker", "bells",
+					     "signals" };
 	struct row *row = table_row(t, queue);
 	int ret;
 
@@ -259,7 +259,10 @@ static int put_queue(struct table *t, const struct object *queue,
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !ret; i++)
 		ret = put(t, row, 3 + i,
 			  amount_of(queue, SOURCE_VIREO, names[i], unit), unit);
-	return ret;
+	return ret ? ret :
+		     put(t, row, 10,
+			 amount_of(queue, SOURCE_VIREO, "in_flight", unit),
+			 UNIT_TOTAL);
 }
 
 int table_of_queues(struct table *t, const struct object *vm, enum unit unit)
