@@ -71,6 +71,7 @@ static int vm_exits_show(struct seq_file *m, void *unused)
 
 	vireo_put_exits(&to, sums);
 	vireo_put_user(&to, sums);
+	vireo_put_queue(&to, "queue_", sums);
 	kfree(sums);
 	return 0;
 }

@@ -271,6 +271,37 @@ static enum vireo_read status(struct vireo_req *req, u8 is, u8 *to)
 	return VIREO_READ_STATUS;
 }
 
+/* Gets hold of the place for the status: the last byte. */
+static int get_status(struct vireo_req *req, u64 at)
+{
+	struct page *page = vireo_map_page(req->queue->vm, at, true);
+
+	if (IS_ERR(page))
+		return PTR_ERR(page);
+	req->status = page;
+	req->status_offset = offset_in_page(at);
+	return 0;
+}
+
+/* As a rule it is in the page that has the place for the status. */
+static int copy_header(struct vireo_req *req, const struct vireo_chain *chain,
+		       u64 status_at, struct virtio_blk_outhdr *header)
+{
+	u64 at = chain->seg[0].addr;
+	int ret;
+
+	if (likely(chain->seg[0].len >= sizeof(*header) &&
+		   at >> PAGE_SHIFT == status_at >> PAGE_SHIFT &&
+		   in_page(at, sizeof(*header)) == sizeof(*header))) {
+		memcpy_from_page((char *)header, req->status,
+				 offset_in_page(at), sizeof(*header));
+		return 0;
+	}
+	ret = copy_segs(req->queue->vm, chain->seg, chain->nr_read, header,
+			sizeof(*header), false);
+	return min(ret, 0);
+}
+
 /* Cuts header and status off, and gets hold of the place for that. */
 static enum vireo_read cut(struct vireo_req *req, struct vireo_chain *chain,
 			   struct virtio_blk_outhdr *header,
@@ -285,23 +316,17 @@ static enum vireo_read cut(struct vireo_req *req, struct vireo_chain *chain,
 		vireo_vring_break(&q->ring, VIREO_QUEUE_BAD_REQUEST);
 		return VIREO_READ_BAD;
 	}
-	ret = copy_segs(q->vm, chain->seg, chain->nr_read, header,
-			sizeof(*header), false);
-	if (ret < 0)
+	last = &chain->seg[chain->nr_read + chain->nr_write - 1];
+	at = last->addr + last->len - 1;
+	ret = get_status(req, at);
+	if (!ret)
+		ret = copy_header(req, chain, at, header);
+	if (ret)
 		return fail(req, ret);
+
 	*out = chain->seg;
 	trim_front(out, &chain->nr_read, sizeof(*header));
 	chain->read_len -= sizeof(*header);
-
-	last = *out + chain->nr_read + chain->nr_write - 1;
-	at = last->addr + last->len - 1;
-	req->status = vireo_map_page(q->vm, at, true);
-	if (IS_ERR(req->status)) {
-		ret = PTR_ERR(req->status);
-		req->status = NULL;
-		return fail(req, ret);
-	}
-	req->status_offset = offset_in_page(at);
 	if (!--last->len)
 		chain->nr_write--;
 	chain->write_len--;

@@ -14,7 +14,8 @@ KSELFTEST_NAMES := info vm_create io serve registers conform vcpu run_loop \
 	mem_snapshot mem_begin mem_instant queue queue_hostile queue_life queue_bell stress failslab
 KSELFTESTS := $(KSELFTEST_NAMES:%=$(KSELFTEST_OUT)/%)
 # Measures, tests nothing.
-KSELFTEST_TOOLS := $(KSELFTEST_OUT)/cost $(KSELFTEST_OUT)/cost_memory
+KSELFTEST_TOOLS := $(KSELFTEST_OUT)/cost $(KSELFTEST_OUT)/cost_memory \
+	$(KSELFTEST_OUT)/cost_queue
 KSELFTEST_LIB := $(KSELFTEST_OUT)/common.o $(KSELFTEST_OUT)/guest.o \
 	$(KSELFTEST_OUT)/memory.o $(KSELFTEST_OUT)/disk.o $(KSELFTEST_OUT)/ring.o
 

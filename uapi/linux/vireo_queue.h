@@ -254,7 +254,7 @@ struct vireo_queue_del {
 #define VIREO_QUEUE_BAD_INDEX 1	   /* more available than the ring has */
 #define VIREO_QUEUE_BAD_HEAD 2	   /* a head or next beyond the table */
 #define VIREO_QUEUE_BAD_CHAIN 3	   /* too long, a loop, or in the wrong order */
-#define VIREO_QUEUE_BAD_LEN 4	   /* no bytes, or more than 2^32 in all */
+#define VIREO_QUEUE_BAD_LEN 4	   /* more than 2^32 bytes in all */
 #define VIREO_QUEUE_BAD_ADDR 5	   /* not in memory, or not to be written */
 #define VIREO_QUEUE_BAD_INDIRECT 6 /* not negotiated, nested, or its size */
 #define VIREO_QUEUE_BAD_REQUEST 7  /* no header, or no place for the status */
