@@ -88,7 +88,8 @@ $(B)/obj/%.o: %.c
 MKFILTERS_SRC := $(wildcard tools/mkfilters/*.c) vmm/sandbox/lists.c
 
 $(B)/mkfilters: $(MKFILTERS_SRC) tools/mkfilters/compile.h \
-                vmm/sandbox/lists.h vmm/sandbox/filters.h uapi/linux/vireo.h
+                vmm/sandbox/lists.h vmm/sandbox/filters.h \
+                $(wildcard uapi/linux/*.h)
 	@mkdir -p $(@D)
 	@echo "  HOSTCC  $@"
 	@$(HOSTCC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O1 -Iuapi -Ivmm -o $@ \
@@ -271,8 +272,7 @@ install: vmm tools
 	install -D -m 644 vmm/vm.schema.json \
 		$(DESTDIR)$(prefix)/share/vireo/vm.schema.json
 	install -D -m 644 kmod/vireo.4 $(DESTDIR)$(prefix)/share/man/man4/vireo.4
-	install -D -m 644 uapi/linux/vireo.h \
-		$(DESTDIR)$(prefix)/include/linux/vireo.h
+	install -D -m 644 -t $(DESTDIR)$(prefix)/include/linux uapi/linux/*.h
 	install -D -m 644 tools/completion/vireo.bash \
 		$(DESTDIR)$(prefix)/share/bash-completion/completions/vireo
 	install -D -m 644 tools/completion/vireo-stat.bash \
@@ -293,7 +293,7 @@ uninstall:
 		$(DESTDIR)$(prefix)/share/man/man7/vireo-sandbox.7 \
 		$(DESTDIR)$(prefix)/share/man/man4/vireo.4 \
 		$(DESTDIR)$(prefix)/share/vireo/vm.schema.json \
-		$(DESTDIR)$(prefix)/include/linux/vireo.h \
+		$(patsubst uapi/%,$(DESTDIR)$(prefix)/include/%,$(wildcard uapi/linux/*.h)) \
 		$(DESTDIR)$(prefix)/share/bash-completion/completions/vireo \
 		$(DESTDIR)$(prefix)/share/bash-completion/completions/vireo-stat
 	rm -rf $(DKMS)

@@ -71,6 +71,7 @@ static int vm_exits_show(struct seq_file *m, void *unused)
 
 	vireo_put_exits(&to, sums);
 	vireo_put_user(&to, sums);
+	vireo_put_queue(&to, "queue_", sums);
 	kfree(sums);
 	return 0;
 }
@@ -148,7 +149,13 @@ static u64 bucket_ns(unsigned int bucket)
 	return tsc_khz ? mul_u64_u32_div(cycles, 1000000, tsc_khz) : cycles;
 }
 
-static void show_hist(struct seq_file *m, const u64 *bucket, unsigned int nr)
+/**
+ * vireo_show_hist() - show the buckets of a histogram of cycles that have any
+ * @m: the file
+ * @bucket: the buckets
+ * @nr: how many
+ */
+void vireo_show_hist(struct seq_file *m, const u64 *bucket, unsigned int nr)
 {
 	unsigned int i;
 
@@ -170,9 +177,9 @@ static void show_latency(struct seq_file *m, const struct vireo_sums *sums)
 
 	vireo_served_time(sums, served);
 	seq_puts(m, "served_time:\n");
-	show_hist(m, served, ARRAY_SIZE(served));
+	vireo_show_hist(m, served, ARRAY_SIZE(served));
 	seq_puts(m, "user_time:\n");
-	show_hist(m, sums->user.user_time, VIREO_NR_BUCKETS);
+	vireo_show_hist(m, sums->user.user_time, VIREO_NR_BUCKETS);
 }
 
 static void show_region_latencies(struct seq_file *m, struct vireo_vm_stats *vm,
@@ -186,8 +193,8 @@ static void show_region_latencies(struct seq_file *m, struct vireo_vm_stats *vm,
 		memset(sums, 0, sizeof(*sums));
 		vireo_sum_region(vm, s, false, sums);
 		seq_printf(m, "served_time %u %s:\n", s->id, s->name);
-		show_hist(m, sums->bus[s->bus].served_time,
-			  VIREO_SERVED_BUCKETS);
+		vireo_show_hist(m, sums->bus[s->bus].served_time,
+				VIREO_SERVED_BUCKETS);
 	}
 }
 
@@ -272,6 +279,7 @@ struct dentry *vireo_files_vm(struct vireo_vm_stats *vm, struct dentry *root)
 	debugfs_create_file("regions", 0444, dir, vm, &vm_regions_fops);
 	debugfs_create_file("latency", 0444, dir, vm, &vm_latency_fops);
 	vireo_files_vm_memory(vm, dir);
+	vireo_files_vm_queues(vm, dir);
 	for (i = 0; i < vm->vcpus; i++)
 		make_vcpu(&vm->slots[i], dir);
 	return dir;

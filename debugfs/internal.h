@@ -13,11 +13,13 @@ struct seq_file;
  * struct vireo_sums - the numbers of a region, a vCPU, a VM or all VMs
  * @bus: what the module counted, by bus
  * @user: what the owners of vCPUs counted
+ * @queue: what queues counted
  * @ring_peak: of a region
  */
 struct vireo_sums {
 	struct vireo_counters bus[VIREO_STATS_BUSES];
 	struct vireo_vcpu_page user;
+	struct vireo_queue_counters queue;
 	u32 ring_peak;
 };
 
@@ -68,8 +70,8 @@ extern const char *const vireo_bus_names[VIREO_STATS_BUSES];
 __printf(4, 5) void vireo_put(struct vireo_sink *to, u32 type, u64 value,
 			      const char *fmt, ...);
 void vireo_put_bytes(struct vireo_sink *to, const char *name, u64 value);
-void vireo_put_hist(struct vireo_sink *to, const char *name, const u64 *bucket,
-		    u32 nr);
+void vireo_put_hist(struct vireo_sink *to, u32 unit, const char *name,
+		    const u64 *bucket, u32 nr);
 void vireo_put_exits(struct vireo_sink *to, const struct vireo_sums *sums);
 void vireo_put_user(struct vireo_sink *to, const struct vireo_sums *sums);
 void vireo_put_region(struct vireo_sink *to, const struct vireo_region_stats *s,
@@ -91,11 +93,23 @@ struct vireo_version {
 	const char *why;
 };
 
+/* queues.c */
+void vireo_sum_queue(struct vireo_vm_stats *vm, struct vireo_queue_stats *s,
+		     bool reset, struct vireo_sums *sums);
+void vireo_sum_queues(struct vireo_vm_stats *vm, bool reset,
+		      struct vireo_sums *sums);
+void vireo_put_queue(struct vireo_sink *to, const char *prefix,
+		     const struct vireo_sums *sums);
+void vireo_put_queue_hists(struct vireo_sink *to,
+			   const struct vireo_sums *sums);
+void vireo_files_vm_queues(struct vireo_vm_stats *vm, struct dentry *dir);
+
 /* memory.c */
 void vireo_files_memory(struct dentry *root);
 void vireo_files_vm_memory(struct vireo_vm_stats *vm, struct dentry *dir);
 
 /* files.c */
+void vireo_show_hist(struct seq_file *m, const u64 *bucket, unsigned int nr);
 struct dentry *vireo_files_root(struct vireo_version *version);
 struct dentry *vireo_files_vm(struct vireo_vm_stats *vm, struct dentry *root);
 

@@ -121,20 +121,21 @@ void vireo_put(struct vireo_sink *to, u32 type, u64 value, const char *fmt, ...)
 }
 
 /**
- * vireo_put_hist() - one histogram of cycles
+ * vireo_put_hist() - one histogram
  * @to: where to; only records have them between numbers
+ * @unit: VIREO_STATS_CYCLES and so on
  * @name: its name
  * @bucket: the buckets
  * @nr: how many
  */
-void vireo_put_hist(struct vireo_sink *to, const char *name, const u64 *bucket,
-		    u32 nr)
+void vireo_put_hist(struct vireo_sink *to, u32 unit, const char *name,
+		    const u64 *bucket, u32 nr)
 {
 	u64 *data;
 
 	if (to->form != VIREO_FORM_COUNT && to->form != VIREO_FORM_RECORD)
 		return;
-	data = describe(to, VIREO_STATS_LOG_HIST, VIREO_STATS_CYCLES, nr, name);
+	data = describe(to, VIREO_STATS_LOG_HIST, unit, nr, name);
 	if (data)
 		memcpy(data, bucket, nr * sizeof(*data));
 }

@@ -19,6 +19,11 @@ static void put_all(struct vireo_sink *to, u32 what,
 {
 	u64 served[VIREO_SERVED_BUCKETS];
 
+	if (what == VIREO_STATS_QUEUE) {
+		vireo_put_queue(to, "", sums);
+		vireo_put_queue_hists(to, sums);
+		return;
+	}
 	if (what == VIREO_STATS_REGION) {
 		vireo_put_region(to, s, sums);
 	} else {
@@ -26,12 +31,15 @@ static void put_all(struct vireo_sink *to, u32 what,
 			vireo_put_vm(to, vm);
 		vireo_put_exits(to, sums);
 		vireo_put_user(to, sums);
+		if (what == VIREO_STATS_VM)
+			vireo_put_queue(to, "queue_", sums);
 	}
 	vireo_served_time(sums, served);
-	vireo_put_hist(to, "served_time", served, VIREO_SERVED_BUCKETS);
+	vireo_put_hist(to, VIREO_STATS_CYCLES, "served_time", served,
+		       VIREO_SERVED_BUCKETS);
 	if (what != VIREO_STATS_REGION)
-		vireo_put_hist(to, "user_time", sums->user.user_time,
-			       VIREO_NR_BUCKETS);
+		vireo_put_hist(to, VIREO_STATS_CYCLES, "user_time",
+			       sums->user.user_time, VIREO_NR_BUCKETS);
 }
 
 static struct vireo_region_stats *find_region(struct vireo_vm_stats *vm, u32 id)
@@ -50,7 +58,7 @@ static struct vireo_region_stats *find_region(struct vireo_vm_stats *vm, u32 id)
  * vireo_record_init() - allocate a record
  * @record: the record
  * @vm: the VM
- * @what: VIREO_STATS_VM, REGION or VCPU; checked
+ * @what: VIREO_STATS_VM, REGION, VCPU or QUEUE; checked
  *
  * Return: 0 or -ENOMEM.
  */
@@ -98,20 +106,34 @@ void vireo_record_destroy(struct vireo_record *record)
 	kfree(record->sums);
 }
 
+static struct vireo_queue_stats *find_queue(struct vireo_vm_stats *vm, u32 id)
+{
+	struct vireo_queue_stats *s;
+
+	lockdep_assert_held(&vm->lock);
+
+	list_for_each_entry(s, &vm->queues, link)
+		if (s->id == id)
+			return s;
+	return NULL;
+}
+
 /* The name and the sums of what is described; @s if it is a region. */
 static int sum(struct vireo_record *record, struct vireo_vm_stats *vm, u32 what,
 	       u32 id, bool reset, struct vireo_region_stats **s)
 {
 	const struct vireo_stats_header *header = record->data;
 	char *name = record->data + header->id_offset;
+	struct vireo_queue_stats *q;
 	int ret;
 
 	lockdep_assert_held(&vm->lock);
 
 	*s = what == VIREO_STATS_REGION ? find_region(vm, id) : NULL;
-	if (what == VIREO_STATS_REGION ?
-		    !*s :
-		    what == VIREO_STATS_VCPU && id >= vm->vcpus)
+	q = what == VIREO_STATS_QUEUE ? find_queue(vm, id) : NULL;
+	if ((what == VIREO_STATS_REGION && !*s) ||
+	    (what == VIREO_STATS_VCPU && id >= vm->vcpus) ||
+	    (what == VIREO_STATS_QUEUE && !q))
 		return -ENOENT;
 	ret = reset ? vireo_reset_prepare(vm) : 0;
 	if (ret)
@@ -126,6 +148,10 @@ static int sum(struct vireo_record *record, struct vireo_vm_stats *vm, u32 what,
 		strscpy(name, (*s)->name, VIREO_STATS_NAME_SIZE);
 		vireo_sum_region(vm, *s, reset, record->sums);
 		break;
+	case VIREO_STATS_QUEUE:
+		strscpy(name, q->name, VIREO_STATS_NAME_SIZE);
+		vireo_sum_queue(vm, q, reset, record->sums);
+		break;
 	case VIREO_STATS_VCPU:
 		snprintf(name, VIREO_STATS_NAME_SIZE, "vcpu%u", id);
 		vireo_sum_vcpu(vm, id, reset, record->sums);
@@ -139,7 +165,7 @@ static int sum(struct vireo_record *record, struct vireo_vm_stats *vm, u32 what,
  * @record: from vireo_record_init()
  * @vm: as there
  * @what: as there
- * @id: of the region or the vCPU
+ * @id: of the region, the vCPU or the queue
  * @reset: count from zero after this
  *
  * Return: 0, -ENOENT or -ENOMEM; nothing is reset then.

@@ -178,6 +178,7 @@ void vireo_sum_vm(struct vireo_vm_stats *vm, bool reset,
 		collect_retired(vm, slot, reset, sums);
 	list_for_each_entry(s, &vm->regions, link)
 		vireo_sum_region(vm, s, reset, sums);
+	vireo_sum_queues(vm, reset, sums);
 
 	collect((u64 *)&sums->user, (const u64 *)&vm->user, NULL, NULL, false,
 		PAGE_WORDS);
@@ -346,6 +347,7 @@ int vireo_vm_stats_add(struct vireo_vm_stats *s)
 	INIT_LIST_HEAD(&s->regions);
 	INIT_LIST_HEAD(&s->known);
 	INIT_LIST_HEAD(&s->maps);
+	INIT_LIST_HEAD(&s->queues);
 
 	mutex_lock(&vireo_stats_lock);
 	s->seq = vireo_stats_vm_seq++;

@@ -32,6 +32,7 @@
 #include <linux/bitops.h>
 #include <linux/cache.h>
 #include <linux/list.h>
+#include <linux/minmax.h>
 #include <linux/mutex.h>
 #include <linux/tracepoint-defs.h>
 #include <linux/types.h>
@@ -143,6 +144,77 @@ struct vireo_vcpu_stats {
 	struct vireo_vm_stats *vm;
 };
 
+/* What a queue's request is. */
+enum vireo_queue_op {
+	VIREO_QUEUE_OP_OTHER,
+	VIREO_QUEUE_OP_READ,
+	VIREO_QUEUE_OP_WRITE,
+	VIREO_QUEUE_OP_FLUSH,
+	VIREO_QUEUE_OP_DISCARD,
+	VIREO_QUEUE_OP_ZERO,
+	VIREO_QUEUE_OP_ID,
+	VIREO_QUEUE_NR_OPS,
+};
+
+/* What else a queue counts. */
+enum vireo_queue_counter {
+	VIREO_QUEUE_BELLS,	 /* doorbells of vCPUs */
+	VIREO_QUEUE_KICKS,	 /* signals of kick_fd */
+	VIREO_QUEUE_INLINE,	 /* requests that a vCPU took */
+	VIREO_QUEUE_WORKER,	 /* that a worker took */
+	VIREO_QUEUE_SLOW,	 /* that were left to who may wait */
+	VIREO_QUEUE_THROTTLED,	 /* that had to wait for limits, each time */
+	VIREO_QUEUE_SIGNALS,	 /* of call_fd */
+	VIREO_QUEUE_UNSIGNALLED, /* times that the driver wanted none */
+	VIREO_QUEUE_NR_COUNTERS,
+};
+
+#define VIREO_QUEUE_DEPTHS 12
+#define VIREO_QUEUE_BUCKETS 48
+
+/**
+ * struct vireo_queue_counters - what a queue counts
+ * @ops: requests given back, by enum vireo_queue_op
+ * @failed: of them those with another status than OK
+ * @bytes: that were read, and written
+ * @n: by enum vireo_queue_counter
+ * @depth: requests by how many were in flight: bucket n for [2^(n-1), 2^n)
+ * @latency: requests given back, by cycles since they were taken
+ *
+ * All of it are u64: queues.c sums it as an array.
+ */
+struct vireo_queue_counters {
+	u64 ops[VIREO_QUEUE_NR_OPS];
+	u64 failed[VIREO_QUEUE_NR_OPS];
+	u64 bytes[2];
+	u64 n[VIREO_QUEUE_NR_COUNTERS];
+	u64 depth[VIREO_QUEUE_DEPTHS];
+	u64 latency[VIREO_QUEUE_BUCKETS];
+};
+
+/**
+ * struct vireo_queue_stats - the statistics of a queue
+ * @now: written under the lock of the queue that is held where it is counted
+ * @base: what @now was when it was reset; protected by vireo_vm_stats.lock, as is
+ *        @link
+ * @link: in vireo_vm_stats.queues
+ * @name: borrowed from the queue, as is all below
+ * @id: its id
+ * @index: its number in its device
+ * @in_flight: requests that are
+ * @fault: VIREO_QUEUE_OK, or why its ring is broken
+ */
+struct vireo_queue_stats {
+	struct vireo_queue_counters now;
+	struct vireo_queue_counters base;
+	struct list_head link;
+	const char *name;
+	u32 id;
+	u32 index;
+	const u32 *in_flight;
+	const u8 *fault;
+};
+
 /**
  * struct vireo_slot - one vCPU of a VM, or all that share
  * @vm: the VM
@@ -163,6 +235,8 @@ struct vireo_slot {
  * @regions: list of vireo_region_stats
  * @known: list of vireo_vcpu_stats
  * @maps: list of vireo_map_stats
+ * @queues: list of vireo_queue_stats
+ * @queues_gone: what queues that are gone have counted
  * @slots: @vcpus + 1 of them; owned
  * @user: what vCPUs that are known no more have counted
  * @added: regions added so far
@@ -180,6 +254,8 @@ struct vireo_vm_stats {
 	struct list_head regions;
 	struct list_head known;
 	struct list_head maps;
+	struct list_head queues;
+	struct vireo_queue_counters queues_gone;
 	struct vireo_slot *slots;
 	struct vireo_vcpu_page user;
 	u64 added;
@@ -371,6 +447,54 @@ void vireo_mem_stats_add(struct vireo_mem_stats *s);
 void vireo_mem_stats_del(struct vireo_mem_stats *s);
 void vireo_map_stats_add(struct vireo_vm_stats *vm, struct vireo_map_stats *s);
 void vireo_map_stats_del(struct vireo_vm_stats *vm, struct vireo_map_stats *s);
+
+/* Queues. */
+
+void vireo_queue_stats_add(struct vireo_vm_stats *vm,
+			   struct vireo_queue_stats *s);
+void vireo_queue_stats_del(struct vireo_vm_stats *vm,
+			   struct vireo_queue_stats *s);
+
+/* Where a lock of the queue's protects that counter. */
+static inline void vireo_queue_count(struct vireo_queue_stats *s,
+				     enum vireo_queue_counter n)
+{
+	s->now.n[n]++;
+}
+
+/* Where none does. */
+static inline void vireo_queue_count_shared(struct vireo_queue_stats *s,
+					    enum vireo_queue_counter n)
+{
+	atomic64_inc((atomic64_t *)&s->now.n[n]);
+}
+
+/* For vireo_queue_count_done(). */
+static inline u64 vireo_queue_now(void)
+{
+	return rdtsc();
+}
+
+/* A request was taken; @in_flight, which is not 0, with it. */
+static inline void vireo_queue_count_depth(struct vireo_queue_stats *s,
+					   u32 in_flight)
+{
+	s->now.depth[min_t(u32, __fls(in_flight) + 1, VIREO_QUEUE_DEPTHS - 1)]++;
+}
+
+/* A request was given back. */
+static inline void vireo_queue_count_done(struct vireo_queue_stats *s, u32 op,
+					  bool ok, u64 bytes, u64 begun)
+{
+	u64 cycles = rdtsc() - begun;
+
+	s->now.ops[op]++;
+	if (!ok)
+		s->now.failed[op]++;
+	else if (op == VIREO_QUEUE_OP_READ || op == VIREO_QUEUE_OP_WRITE)
+		s->now.bytes[op == VIREO_QUEUE_OP_WRITE] += bytes;
+	s->now.latency[min_t(u32, fls64(cycles), VIREO_QUEUE_BUCKETS - 1)]++;
+}
 
 /* VMs. */
 

@@ -12,6 +12,7 @@
 #include <linux/sched/mm.h>
 #include <linux/shmem_fs.h>
 #include <linux/version.h>
+#include <linux/workqueue.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
 #error "vireo needs Linux 6.1 or newer"
@@ -41,6 +42,27 @@ static inline void vireo_eventfd_signal(struct eventfd_ctx *ctx)
 #else
 	eventfd_signal(ctx);
 #endif
+}
+
+/* 6.17 has another name for the workqueue of what may run anywhere. */
+static inline struct workqueue_struct *vireo_unbound_wq(void)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+	return system_unbound_wq;
+#else
+	return system_dfl_wq;
+#endif
+}
+
+static inline void vireo_queue_work(struct work_struct *work)
+{
+	queue_work(vireo_unbound_wq(), work);
+}
+
+static inline void vireo_queue_work_later(struct delayed_work *work,
+					  unsigned long delay)
+{
+	queue_delayed_work(vireo_unbound_wq(), work, delay);
 }
 
 /* 6.3 made vm_flags read-only but for accessors. */

@@ -17,6 +17,7 @@
 #include <linux/vmalloc.h>
 
 #include "compat.h"
+#include "queue.h"
 #include "table.h"
 #include "trace.h"
 
@@ -28,7 +29,13 @@ static_assert(VIREO_OUT_SHADOW == VIREO_RULE_SHADOW &&
 	      VIREO_OUT_CLOCK == VIREO_RULE_CLOCK &&
 	      VIREO_OUT_CLEAR == VIREO_RULE_CLEAR);
 
-static struct eventfd_ctx *eventfd_get(int fd)
+/**
+ * vireo_eventfd_get() - get an eventfd
+ * @fd: any number
+ *
+ * Return: it, with a reference, or an ERR_PTR().
+ */
+struct eventfd_ctx *vireo_eventfd_get(int fd)
 {
 	struct eventfd_ctx *ctx = eventfd_ctx_fdget(fd);
 
@@ -152,7 +159,7 @@ static int get_op_eventfd(struct vireo_op *op, const struct vireo_rule *rules)
 	if (op->action != VIREO_ACT_EVENT &&
 	    (op->action != VIREO_ACT_CLEAR || rule->fd == -1))
 		return 0;
-	ctx = eventfd_get(rule->fd);
+	ctx = vireo_eventfd_get(rule->fd);
 	if (IS_ERR(ctx))
 		return PTR_ERR(ctx);
 	op->ctx = ctx;
@@ -268,7 +275,7 @@ static struct vireo_region *make_region(const struct vireo_vm *vm,
 	if (ret)
 		goto err_rules;
 	if (add->ring_entries && add->ring_fd != -1) {
-		region->ring_ctx = eventfd_get(add->ring_fd);
+		region->ring_ctx = vireo_eventfd_get(add->ring_fd);
 		if (IS_ERR(region->ring_ctx)) {
 			ret = PTR_ERR(region->ring_ctx);
 			goto err_area;
@@ -300,7 +307,16 @@ err_free:
 	return ERR_PTR(ret);
 }
 
-static bool overlaps(struct vireo_vm *vm, const struct vireo_region *region)
+/**
+ * vireo_regions_overlap() - is there a region in a range?
+ * @vm: the VM; its lock is held
+ * @bus: VIREO_BUS_*
+ * @addr: first address
+ * @len: bytes
+ *
+ * Return: whether.
+ */
+bool vireo_regions_overlap(struct vireo_vm *vm, u32 bus, u64 addr, u64 len)
 {
 	struct vireo_region *r;
 	unsigned long id;
@@ -308,8 +324,8 @@ static bool overlaps(struct vireo_vm *vm, const struct vireo_region *region)
 	lockdep_assert_held(&vm->lock);
 
 	xa_for_each(&vm->regions, id, r)
-		if (r->bus == region->bus && region->addr < r->addr + r->len &&
-		    r->addr < region->addr + region->len)
+		if (r->bus == bus && addr < r->addr + r->len &&
+		    r->addr < addr + len)
 			return true;
 	return false;
 }
@@ -343,7 +359,9 @@ static int publish(struct vireo_vm *vm, struct vireo_region *region, u32 id)
 	int ret;
 
 	mutex_lock(&vm->lock);
-	if (overlaps(vm, region)) {
+	if (vireo_regions_overlap(vm, region->bus, region->addr, region->len) ||
+	    vireo_bells_overlap(vm, region->bus, region->addr, region->len,
+				NULL)) {
 		ret = -EEXIST;
 		goto out_unlock;
 	}

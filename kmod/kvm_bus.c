@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The bus entry: a region as a device on KVM's own PIO or MMIO bus; and what
+ * The bus entry: a region, or a queue's doorbell, as a device on KVM's own PIO or MMIO bus; and what
  * both entries ask of KVM's files.
  *
  * This is the only file that knows KVM's internals.  KVM does not export how
@@ -37,18 +37,26 @@
 
 #include <kvm/iodev.h>
 
-#include "vireo.h"
+#include "queue.h"
 
 /**
- * struct vireo_bus_dev - a region on one of KVM's buses
+ * struct vireo_bus_dev - a region or a doorbell on one of KVM's buses
  * @dev: what KVM sees
  * @region: borrowed; outlives this
+ * @queue: likewise, instead
+ * @addr: first address
+ * @len: bytes
  * @bus: which bus
  * @attached: whether the bus has it; protected by kvm->slots_lock
  */
 struct vireo_bus_dev {
 	struct kvm_io_device dev;
-	struct vireo_region *region;
+	union {
+		struct vireo_region *region;
+		struct vireo_queue *queue;
+	};
+	u64 addr;
+	u64 len;
 	enum kvm_bus bus;
 	bool attached;
 };
@@ -147,6 +155,14 @@ static int vireo_bus_write(struct kvm_vcpu *vcpu, struct kvm_io_device *dev,
 	return vireo_region_write(bd->region, vcpu->vcpu_id, addr, len, val);
 }
 
+static int vireo_bus_bell(struct kvm_vcpu *vcpu, struct kvm_io_device *dev,
+			  gpa_t addr, int len, const void *val)
+{
+	struct vireo_bus_dev *bd = container_of(dev, struct vireo_bus_dev, dev);
+
+	return vireo_queue_bell(bd->queue, addr, len, val);
+}
+
 /* KVM dropped the bus; it holds slots_lock.  vireo_bus_del() frees. */
 static void vireo_bus_destructor(struct kvm_io_device *dev)
 {
@@ -156,6 +172,11 @@ static void vireo_bus_destructor(struct kvm_io_device *dev)
 static const struct kvm_io_device_ops vireo_bus_ops = {
 	.read = vireo_bus_read,
 	.write = vireo_bus_write,
+	.destructor = vireo_bus_destructor,
+};
+
+static const struct kvm_io_device_ops vireo_bell_ops = {
+	.write = vireo_bus_bell,
 	.destructor = vireo_bus_destructor,
 };
 
@@ -183,8 +204,8 @@ static int insert(struct kvm *kvm, struct vireo_bus_dev *bd)
 {
 	struct kvm_io_bus *old, *new;
 	struct kvm_io_range range = {
-		.addr = bd->region->addr,
-		.len = bd->region->len,
+		.addr = bd->addr,
+		.len = bd->len,
 		.dev = &bd->dev,
 	};
 	int i;
@@ -259,26 +280,14 @@ static void take_out_of_bus(struct kvm *kvm, const struct vireo_bus_dev *bd)
 	rcu_assign_pointer(kvm->buses[bd->bus], old);
 }
 
-/**
- * vireo_bus_add() - let vCPUs reach a region
- * @kvm_file: the VM
- * @region: the region; ready to serve
- *
- * Return: a handle for vireo_bus_del() or an ERR_PTR().
- */
-struct vireo_bus_dev *vireo_bus_add(struct file *kvm_file,
-				    struct vireo_region *region)
+/* Lets vCPUs reach what is described; on failure it is freed. */
+static struct vireo_bus_dev *attach(struct file *kvm_file,
+				    struct vireo_bus_dev *bd, u32 bus)
 {
 	struct kvm *kvm = kvm_of(kvm_file);
-	struct vireo_bus_dev *bd;
 	int ret;
 
-	bd = kzalloc(sizeof(*bd), GFP_KERNEL_ACCOUNT);
-	if (!bd)
-		return ERR_PTR(-ENOMEM);
-	kvm_iodevice_init(&bd->dev, &vireo_bus_ops);
-	bd->region = region;
-	bd->bus = region->bus == VIREO_BUS_PIO ? KVM_PIO_BUS : KVM_MMIO_BUS;
+	bd->bus = bus == VIREO_BUS_PIO ? KVM_PIO_BUS : KVM_MMIO_BUS;
 
 	mutex_lock(&kvm->slots_lock);
 	ret = insert(kvm, bd);
@@ -292,11 +301,57 @@ struct vireo_bus_dev *vireo_bus_add(struct file *kvm_file,
 }
 
 /**
- * vireo_bus_del() - let vCPUs no longer reach a region
+ * vireo_bus_add() - let vCPUs reach a region
+ * @kvm_file: the VM
+ * @region: the region; ready to serve
+ *
+ * Return: a handle for vireo_bus_del() or an ERR_PTR().
+ */
+struct vireo_bus_dev *vireo_bus_add(struct file *kvm_file,
+				    struct vireo_region *region)
+{
+	struct vireo_bus_dev *bd = kzalloc(sizeof(*bd), GFP_KERNEL_ACCOUNT);
+
+	if (!bd)
+		return ERR_PTR(-ENOMEM);
+	kvm_iodevice_init(&bd->dev, &vireo_bus_ops);
+	bd->region = region;
+	bd->addr = region->addr;
+	bd->len = region->len;
+	return attach(kvm_file, bd, region->bus);
+}
+
+/**
+ * vireo_bus_add_queue() - let vCPUs ring a queue's doorbell
+ * @kvm_file: the VM
+ * @q: the queue; ready to serve
+ * @bus: VIREO_BUS_*
+ * @addr: where
+ * @len: bytes
+ *
+ * Return: a handle for vireo_bus_del() or an ERR_PTR().
+ */
+struct vireo_bus_dev *vireo_bus_add_queue(struct file *kvm_file,
+					  struct vireo_queue *q, u32 bus,
+					  u64 addr, u32 len)
+{
+	struct vireo_bus_dev *bd = kzalloc(sizeof(*bd), GFP_KERNEL_ACCOUNT);
+
+	if (!bd)
+		return ERR_PTR(-ENOMEM);
+	kvm_iodevice_init(&bd->dev, &vireo_bell_ops);
+	bd->queue = q;
+	bd->addr = addr;
+	bd->len = len;
+	return attach(kvm_file, bd, bus);
+}
+
+/**
+ * vireo_bus_del() - let vCPUs no longer reach a region or a doorbell
  * @kvm_file: the VM
  * @bus_dev: from vireo_bus_add(); freed
  *
- * When this returns no vCPU is in the region.
+ * When this returns no vCPU is in it.
  */
 void vireo_bus_del(struct file *kvm_file, struct vireo_bus_dev *bus_dev)
 {

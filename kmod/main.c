@@ -14,6 +14,7 @@
 
 #include "compat.h"
 #include "mem.h"
+#include "queue.h"
 #include "vireo.h"
 
 static char *exit_path = "auto";
@@ -155,16 +156,19 @@ static long vireo_info(void *unused, union vireo_arg *arg, void __user *uarg)
 			VIREO_CAP_RULE_POST | VIREO_CAP_RULE_EVENT |
 			VIREO_CAP_RULE_INDEXED | VIREO_CAP_RULE_CLOCK |
 			VIREO_CAP_RULE_CLEAR | VIREO_CAP_STATS |
-			VIREO_CAP_VCPU | VIREO_CAP_MEM,
+			VIREO_CAP_VCPU | VIREO_CAP_MEM | VIREO_CAP_QUEUE_BLK,
 		.max_regions = VIREO_MAX_REGIONS,
 		.max_rules = VIREO_MAX_RULES,
 		.max_ring = VIREO_MAX_RING,
 		.version = VIREO_VERSION,
+		.queue_features = VIREO_QUEUE_FEATURES,
 	};
 
 	if (in->flags || in->reserved)
 		return -EINVAL;
 
+	if (vireo_exit_path == VIREO_EXIT_PATH_BUS)
+		out.caps |= VIREO_CAP_QUEUE_BELL;
 	strscpy(out.why, vireo_exit_path_why, sizeof(out.why));
 	return copy_to_user(uarg, &out, out.size) ? -EFAULT : 0;
 }
@@ -175,6 +179,8 @@ static const struct vireo_ioctl vireo_dev_ioctls[] = {
 		    name),
 	VIREO_IOCTL(VIREO_MEM_CREATE, vireo_mem_create, struct vireo_mem_create,
 		    name),
+	VIREO_IOCTL(VIREO_DISK_CREATE, vireo_disk_create,
+		    struct vireo_disk_create, reserved),
 };
 
 static long vireo_dev_ioctl(struct file *file, unsigned int cmd,

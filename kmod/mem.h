@@ -200,5 +200,8 @@ long vireo_mem_map(void *object, union vireo_arg *arg, void __user *uarg);
 long vireo_mem_unmap(void *object, union vireo_arg *arg, void __user *uarg);
 ssize_t vireo_mem_map_rw(struct vireo_vm *vm, u64 gpa, struct iov_iter *iter,
 			 bool write);
+struct page *vireo_map_page(struct vireo_vm *vm, u64 gpa, bool write);
+int vireo_map_copy(struct vireo_vm *vm, u64 gpa, void *buf, size_t len,
+		   bool write);
 
 #endif /* _VIREO_MEM_H */

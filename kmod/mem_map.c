@@ -5,6 +5,7 @@
  */
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/highmem.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
 
@@ -256,4 +257,69 @@ ssize_t vireo_mem_map_rw(struct vireo_vm *vm, u64 gpa, struct iov_iter *iter,
 		gpa += ret;
 	}
 	return done ? done : ret;
+}
+
+/**
+ * vireo_map_page() - get a page of guest memory
+ * @vm: the VM
+ * @gpa: any address in it
+ * @write: it will be written
+ *
+ * As vireo_mem_page().
+ *
+ * Return: the page with a reference, or an ERR_PTR(): -EFAULT if nothing is
+ * mapped there, or nothing that may be written.
+ */
+struct page *vireo_map_page(struct vireo_vm *vm, u64 gpa, bool write)
+{
+	struct page *page = ERR_PTR(-EFAULT);
+	const struct vireo_map *map;
+
+	/* Held meanwhile, which keeps the object. */
+	down_read(&vm->maps_lock);
+	list_for_each_entry(map, &vm->maps, link) {
+		u64 at = gpa - map->gpa;
+
+		if (gpa < map->gpa || at >= map->len)
+			continue;
+		if (!write || !map->readonly)
+			page = vireo_mem_page(vireo_mem_of(map->mem_file),
+					      (map->offset + at) >> PAGE_SHIFT,
+					      write);
+		break;
+	}
+	up_read(&vm->maps_lock);
+	return page;
+}
+
+/**
+ * vireo_map_copy() - copy to or from guest memory
+ * @vm: the VM
+ * @gpa: where
+ * @buf: kernel memory
+ * @len: bytes
+ * @write: to the guest
+ *
+ * Return: 0 or a negative errno, -EFAULT as above; some may be copied then.
+ */
+int vireo_map_copy(struct vireo_vm *vm, u64 gpa, void *buf, size_t len,
+		   bool write)
+{
+	while (len) {
+		size_t offset = offset_in_page(gpa);
+		size_t n = min(len, PAGE_SIZE - offset);
+		struct page *page = vireo_map_page(vm, gpa, write);
+
+		if (IS_ERR(page))
+			return PTR_ERR(page);
+		if (write)
+			memcpy_to_page(page, offset, buf, n);
+		else
+			memcpy_from_page(buf, page, offset, n);
+		put_page(page);
+		gpa += n;
+		buf += n;
+		len -= n;
+	}
+	return 0;
 }

@@ -6,7 +6,8 @@
  * (struct vireo_region).  A region is reached in two ways: by vCPUs through
  * the exit path's entry (kvm_bus.c, or run.c and table.c), which ends before
  * the region does, and by mmap through vireo_vm.regions, with a reference.  A
- * vCPU (struct vireo_vcpu) is a file descriptor, too.
+ * vCPU (struct vireo_vcpu) is a file descriptor, too.  Block queues of a VM, and
+ * disks, are in queue.h, memory objects in mem.h.
  *
  * Locks, in the order in which they nest:
  *
@@ -18,6 +19,7 @@
  *  4 those of debugfs/stats.h
  *    vireo_vm.maps_lock      rwsem     what guest memory is; those of mem.h nest
  *                                      inside, and user memory is not touched
+ *                                      (those of queue.h are around it)
  *  5 vireo_vm.regions' lock  spinlock  from id to region; a lookup takes its
  *                                      reference under it
  *  6 vireo_region.ring_lock  spinlock  the producer side of the POST ring
@@ -28,7 +30,8 @@
  *
  * Serving an access: the vCPU thread is inside kvm->srcu (bus) or an RCU
  * reader (run), and takes 6 and nothing else.  Removal waits for kvm->srcu
- * under 2 and 3, or for RCU under 2.
+ * under 2 and 3, or for RCU under 2.  A vCPU that rings a queue's doorbell is
+ * inside kvm->srcu, too, and takes those of queue.h.
  */
 #ifndef _VIREO_H
 #define _VIREO_H
@@ -55,6 +58,7 @@ struct file;
 struct kvm_run;
 struct page;
 struct vireo_bus_dev;
+struct vireo_queue;
 struct vireo_table;
 
 /**
@@ -64,6 +68,7 @@ struct vireo_table;
  *             the VM file descriptor's object alive; owns a reference
  * @lock: serializes adding and removing regions and vCPUs
  * @regions: from id to region; owns a reference to each
+ * @queues: from id to queue; owns a reference to each; changed under @lock
  * @table: run entry: the regions on each bus, by address; read under RCU,
  *         written under @lock
  * @vcpus: struct vireo_vcpu.link; protected by @lock
@@ -80,6 +85,7 @@ struct vireo_vm {
 	struct file *area_file;
 	struct mutex lock;
 	struct xarray regions;
+	struct xarray queues;
 	struct vireo_table __rcu *table[2];
 	struct list_head vcpus;
 	struct list_head maps;
@@ -184,6 +190,11 @@ union vireo_arg {
 	struct vireo_mem_snapshot mem_snapshot;
 	struct vireo_snapshot_stat snapshot_stat;
 	struct vireo_mem_map mem_map;
+	struct vireo_disk_create disk_create;
+	struct vireo_disk_set disk_set;
+	struct vireo_queue_add queue_add;
+	struct vireo_queue_del queue_del;
+	struct vireo_queue_state queue_state;
 };
 
 /**
@@ -233,6 +244,8 @@ long vireo_io_add(void *object, union vireo_arg *arg, void __user *uarg);
 long vireo_io_del(void *object, union vireo_arg *arg, void __user *uarg);
 long vireo_io_enable(void *object, union vireo_arg *arg, void __user *uarg);
 void vireo_io_del_all(struct vireo_vm *vm);
+bool vireo_regions_overlap(struct vireo_vm *vm, u32 bus, u64 addr, u64 len);
+struct eventfd_ctx *vireo_eventfd_get(int fd);
 struct vireo_region *vireo_region_get(struct vireo_vm *vm, unsigned long id);
 void vireo_region_put(struct vireo_region *region);
 
@@ -250,6 +263,9 @@ bool vireo_kvm_is_vcpu(const struct file *file, const struct file *kvm_file,
 bool vireo_kvm_is_ours(const struct file *kvm_file);
 struct vireo_bus_dev *vireo_bus_add(struct file *kvm_file,
 				    struct vireo_region *region);
+struct vireo_bus_dev *vireo_bus_add_queue(struct file *kvm_file,
+					  struct vireo_queue *q, u32 bus,
+					  u64 addr, u32 len);
 void vireo_bus_del(struct file *kvm_file, struct vireo_bus_dev *bus_dev);
 
 #endif /* _VIREO_H */

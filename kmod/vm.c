@@ -19,6 +19,7 @@
 
 #include "compat.h"
 #include "mem.h"
+#include "queue.h"
 #include "table.h"
 
 #define VIREO_AREA_PGSHIFT (ilog2(VIREO_IO_AREA_STRIDE) - PAGE_SHIFT)
@@ -40,7 +41,7 @@ static long vireo_vm_stats(void *object, union vireo_arg *arg,
 	int ret;
 
 	if (in->flags & ~VIREO_STATS_RESET || in->reserved ||
-	    in->what > VIREO_STATS_VCPU ||
+	    in->what > VIREO_STATS_QUEUE ||
 	    (in->what == VIREO_STATS_VM && in->id))
 		return -EINVAL;
 
@@ -76,6 +77,12 @@ static const struct vireo_ioctl vireo_vm_ioctls[] = {
 		    reserved),
 	VIREO_IOCTL(VIREO_MEM_UNMAP, vireo_mem_unmap, struct vireo_mem_map,
 		    reserved),
+	VIREO_IOCTL(VIREO_QUEUE_ADD, vireo_queue_add, struct vireo_queue_add,
+		    reserved),
+	VIREO_IOCTL(VIREO_QUEUE_DEL, vireo_queue_del, struct vireo_queue_del,
+		    reserved),
+	VIREO_IOCTL(VIREO_QUEUE_STATE, vireo_queue_state,
+		    struct vireo_queue_state, held),
 };
 
 static long vireo_vm_ioctl(struct file *file, unsigned int cmd,
@@ -147,6 +154,7 @@ static void free_vm(struct kref *kref)
 	struct vireo_vm *vm = container_of(kref, struct vireo_vm, kref);
 
 	vireo_table_free(vm);
+	xa_destroy(&vm->queues);
 	xa_destroy(&vm->regions);
 	fput(vm->area_file);
 	fput(vm->kvm_file);
@@ -175,6 +183,7 @@ static int vireo_vm_release(struct inode *inode, struct file *file)
 {
 	struct vireo_vm *vm = file->private_data;
 
+	vireo_queue_del_all(vm);
 	vireo_io_del_all(vm);
 	vireo_mem_unmap_all(vm);
 	vireo_vm_stats_del(&vm->stats);
@@ -224,6 +233,7 @@ long vireo_vm_create(void *unused, union vireo_arg *arg, void __user *uarg)
 		return -ENOMEM;
 	mutex_init(&vm->lock);
 	xa_init_flags(&vm->regions, XA_FLAGS_ALLOC);
+	xa_init_flags(&vm->queues, XA_FLAGS_ALLOC);
 	INIT_LIST_HEAD(&vm->vcpus);
 	vireo_mem_map_init(vm);
 	kref_init(&vm->kref);

@@ -96,6 +96,7 @@ int fastpath_open(struct fastpath *fp, int kvm_vm_fd, const char *name,
 		goto out;
 	}
 	fp->exit_path = info.exit_path;
+	fp->queue_features = info.queue_features;
 	snprintf(fp->why, sizeof(fp->why), "vireo.ko: %s", info.why);
 	close(fd);
 	return 0;

@@ -38,7 +38,11 @@ TEST_F(info, fills_everything)
 				     VIREO_CAP_RULE_INDEXED |
 				     VIREO_CAP_RULE_CLOCK |
 				     VIREO_CAP_RULE_CLEAR | VIREO_CAP_STATS |
-				     VIREO_CAP_VCPU | VIREO_CAP_MEM);
+				     VIREO_CAP_VCPU | VIREO_CAP_MEM |
+				     VIREO_CAP_QUEUE_BLK |
+				     (info.exit_path == VIREO_EXIT_PATH_BUS ?
+					      VIREO_CAP_QUEUE_BELL :
+					      0));
 	EXPECT_GE(info.max_regions, 64);
 	EXPECT_GE(info.max_rules, 16);
 	EXPECT_GE(info.max_ring, 1024);

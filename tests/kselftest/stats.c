@@ -301,7 +301,7 @@ TEST_F(stats, errors)
 	self->arg.reserved = 1;
 	EXPECT_EQ(STATS(), -EINVAL);
 	self->arg = good;
-	self->arg.what = 3;
+	self->arg.what = 4;
 	EXPECT_EQ(STATS(), -EINVAL);
 	self->arg = good;
 	self->arg.id = 1;

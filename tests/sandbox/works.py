@@ -493,7 +493,15 @@ def resized(place):
     quits(client, machine)
 
 
-ENGINES = ("cache=none,aio=libaio", "aio=io_uring", "aio=threads")
+def resized_in_kernel(place):
+    machine = place.start("spin", "--console", "none", "--disk",
+                          place.image("a.img") + ",aio=kernel")
+    client = place.client()
+    client.command("block_resize", device="disk0", size=2 << 20)
+    quits(client, machine)
+
+
+ENGINES = ("cache=none,aio=libaio", "aio=io_uring", "aio=threads", "aio=kernel")
 
 WORKS = {
     "hello": to_file,
@@ -511,6 +519,7 @@ WORKS = {
     "abort of an I/O thread": ended_by(signal.SIGABRT, -signal.SIGABRT, "io-disk0"),
     "refused to an I/O thread": ended_by(signal.SIGSYS, REFUSED, "io-disk0"),
     "block_resize": resized,
+    "block_resize of a disk in the kernel": resized_in_kernel,
     "a block device": on_device,
     "a reset": reset,
     "pauses": paused,

@@ -155,6 +155,8 @@ view_enter() {
 	keys t
 	on_screen 'Nothing in this interval' || return
 	keys Tab
+	on_screen '\[5 queues\]' && on_screen '^disk0 +0 +0( +0){7} +3$' || return
+	keys Tab
 	on_screen '\[1 regions\]' || return
 	# Back, the selection is where it was.
 	keys Escape

@@ -41,6 +41,15 @@ vireo_vm() {
 	0  serial0 pio 0x3f8-0x3ff on    7     1      0            2
 	1  rtc0    pio 0x70-0x71   on    70    10     1            0
 	END
+	cat >"$dir/queues" <<-END
+	id name  index fault in_flight read write flush inline worker bells signals
+	1  disk0 0     0     3         20   1     0     18     3      9     8
+	2  disk0 1     0     0         40   2     1     38     5      7     6
+	depth 1 disk0:
+	[1, 2) 21
+	latency 1 disk0:
+	[4096, 8192) 21
+	END
 	cat >"$dir/latency" <<-END
 	served_time:
 	[512, 1024) 80

@@ -476,6 +476,50 @@ static void test_writes_are_told(void **state)
 	mem_log_stop(log);
 }
 
+/* Two owners take turns: what one took and did not give back the next takes. */
+static void test_owners(void **state)
+{
+	struct fixture *f = *state;
+	struct ring *a = &f->r.ring, b;
+	unsigned int i;
+
+	for (i = 0; i < 0x10003; i++) {
+		set_desc(f, i % NUM, DATA + 16 * i % 4096, 16, 0, 0);
+		add(f, (uint16_t)(i % NUM));
+		assert_int_equal(ring_pop(a, &f->r.chain), 1);
+		if (i & 1)
+			push(f, f->r.chain.head, i);
+		assert_true(ring_start(&b, &f->r.mem, &a->at) == 0);
+		ring_resume(&b, ring_place(a));
+		assert_int_equal(b.in_flight, 0);
+		/* The driver was told by who gave back. */
+		assert_false(ring_should_signal(&b));
+		assert_int_equal(ring_place(&b).avail, (uint16_t)(i + 1));
+		if (!(i & 1)) {
+			assert_int_equal(ring_retake(&b, (uint16_t)(i % NUM),
+						     &f->r.chain),
+					 1);
+			assert_int_equal(b.in_flight, 1);
+			assert_int_equal(f->r.chain.head, i % NUM);
+			assert_int_equal(f->r.chain.read_len, 16);
+			ring_push(&b, &f->r.chain, i);
+			assert_true(ring_should_signal(&b));
+		}
+		assert_int_equal(f->used->ring[i % NUM].len, i);
+		assert_int_equal(f->used->idx, (uint16_t)(i + 1));
+		*a = b;
+	}
+	/* The other left the driver with the wish not to ring. */
+	f->used->flags = VRING_USED_F_NO_NOTIFY;
+	assert_int_equal(ring_pop(a, &f->r.chain), 0);
+	assert_int_equal(f->used->flags, 0);
+	/* The driver may have changed what was taken. */
+	set_desc(f, 0, DATA, 16, VRING_DESC_F_NEXT, 0);
+	assert_int_equal(ring_retake(a, 0, &f->r.chain), -EINVAL);
+	assert_string_equal(a->fault, "descriptors loop");
+	assert_int_equal(ring_retake(a, NUM, &f->r.chain), -EINVAL);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -488,6 +532,7 @@ int main(void)
 		TEST(test_in_flight),	 TEST(test_polled),
 		TEST(test_flags),	 TEST(test_event_idx),
 		TEST(test_iov),		 TEST(test_writes_are_told),
+		TEST(test_owners),
 	};
 
 	return cmocka_run_group_tests_name("ring", tests, NULL, NULL);

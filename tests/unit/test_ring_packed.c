@@ -398,6 +398,37 @@ static void test_event_idx(void **state)
 	assert_true(ring_should_signal(&f->r.ring));
 }
 
+/* Two owners take turns, whatever the round. */
+static void test_owners(void **state)
+{
+	struct fixture *f = *state;
+	struct ring *a = &f->r.ring, b;
+	unsigned int i;
+	uint32_t len;
+	uint16_t id;
+
+	for (i = 0; i < 100; i++) {
+		add(f, DATA, 16, (uint16_t)i, NEXT);
+		add(f, DATA, 16, (uint16_t)i, 0);
+		assert_int_equal(pop(f), 1);
+		ring_push(a, &f->r.chain, 0);
+		assert_int_equal(ring_place(a).avail,
+				 f->next | (f->wrap ? WRAP : 0));
+		assert_int_equal(ring_start(&b, &f->r.mem, &a->at), 0);
+		ring_resume(&b, ring_place(a));
+		assert_int_equal(ring_place(&b).avail, ring_place(a).avail);
+		assert_int_equal(ring_place(&b).used, ring_place(a).used);
+		assert_false(ring_should_signal(&b));
+		*a = b;
+		assert_true(take(f, 2, &id, &len));
+		assert_int_equal(id, i);
+	}
+	f->device->flags = VRING_PACKED_EVENT_FLAG_DISABLE;
+	assert_int_equal(pop(f), 0);
+	assert_int_equal(f->device->flags, VRING_PACKED_EVENT_FLAG_ENABLE);
+	assert_int_equal(ring_retake(a, 0, &f->r.chain), -EINVAL);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -406,7 +437,7 @@ int main(void)
 		TEST(test_order),      TEST(test_indirect),
 		TEST(test_bad_layout), TEST(test_bad_chains),
 		TEST(test_changed),    TEST(test_flags),
-		TEST(test_event_idx),
+		TEST(test_event_idx),  TEST(test_owners),
 	};
 
 	return cmocka_run_group_tests_name("ring_packed", tests, NULL, NULL);

@@ -175,6 +175,42 @@ static void regions(void **state)
 	sample_clear(&s);
 }
 
+static void queues(void **state)
+{
+	char text[] = "id name index fault in_flight read odd\n"
+		      "1  disk0 0 0 3 17 text\n"
+		      "2  disk0 1 4 0 18 text\n"
+		      "depth 1 disk0:\n[1, 2) 17\n"
+		      "latency 1 disk0:\n[1024, 2048) 16\n[2048, 4096) 1\n"
+		      "depth 2 disk0:\n"
+		      "latency 2 disk0:\n[64, 128) 18\n"
+		      "latency 9 disk0:\n[64, 128) 1\n";
+	char none[] = "id name index fault in_flight read\n";
+	char odd[] = "depth 1 x:\n[1, 2) 3\n";
+	struct sample s = { 0 };
+	struct object *vm = new_vm(&s, "1-2", "x"), *q;
+
+	(void)state;
+	assert_int_equal(parse_queues(vm, none), 0);
+	assert_int_equal(parse_queues(vm, odd), 0);
+	assert_int_equal(object_count(vm, OBJECT_QUEUE), 0);
+	assert_int_equal(parse_queues(vm, text), 0);
+	assert_int_equal(object_count(vm, OBJECT_QUEUE), 2);
+	assert_int_equal(object_count(vm, OBJECT_REGION), 0);
+	q = object_child(vm, OBJECT_QUEUE, "1");
+	assert_string_equal(q->name, "disk0");
+	assert_int_equal(value(q, SOURCE_VIREO, "read"), 17);
+	assert_false(object_number(q, SOURCE_VIREO, "read")->gauge);
+	assert_true(object_number(q, SOURCE_VIREO, "in_flight")->gauge);
+	assert_int_equal(q->nr_histograms, 1);
+	assert_string_equal(q->histograms[0].name, "latency");
+	assert_int_equal(q->histograms[0].nr_buckets, 2);
+	q = object_child(vm, OBJECT_QUEUE, "2");
+	assert_int_equal(value(q, SOURCE_VIREO, "fault"), 4);
+	assert_int_equal(q->histograms[0].buckets[0].count, 18);
+	sample_clear(&s);
+}
+
 static void many_columns(void **state)
 {
 	char text[4096] = "id name";
@@ -535,21 +571,14 @@ static void prometheus(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(numbers),
-		cmocka_unit_test(lines_and_words),
-		cmocka_unit_test(files),
-		cmocka_unit_test(pairs),
-		cmocka_unit_test(memory),
-		cmocka_unit_test(regions),
-		cmocka_unit_test(many_columns),
-		cmocka_unit_test(latency),
-		cmocka_unit_test(rates),
-		cmocka_unit_test(keeps),
-		cmocka_unit_test(sorts),
-		cmocka_unit_test(reasons),
-		cmocka_unit_test(bars),
-		cmocka_unit_test(json),
-		cmocka_unit_test(csv),
+		cmocka_unit_test(numbers),    cmocka_unit_test(lines_and_words),
+		cmocka_unit_test(files),      cmocka_unit_test(pairs),
+		cmocka_unit_test(memory),     cmocka_unit_test(regions),
+		cmocka_unit_test(queues),     cmocka_unit_test(many_columns),
+		cmocka_unit_test(latency),    cmocka_unit_test(rates),
+		cmocka_unit_test(keeps),      cmocka_unit_test(sorts),
+		cmocka_unit_test(reasons),    cmocka_unit_test(bars),
+		cmocka_unit_test(json),	      cmocka_unit_test(csv),
 		cmocka_unit_test(prometheus),
 	};
 

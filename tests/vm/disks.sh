@@ -38,6 +38,7 @@ start_disk() {
 			${command//vda/sda}"
 	fi
 	initrd=$disk_initrd with_run "$command" "--$bus" "$disk" "$@"
+	run_args[${#run_args[@]}-1]+=" ${disk_append-}"
 	start "$name" "${run_args[@]}"
 }
 
@@ -86,13 +87,9 @@ verified() {
 	rm -rf "$tmp/verify"
 }
 
-# untarred FORMAT ARG...: a file system is made, filled, and found as it was; the
-# host agrees.
-untarred() {
-	local image=$tmp/untar.$1
-	shift
-	make_image "$image" 64M || return
-	start_disk untar "$image" "$(tr '\n' ';' <<-'END'
+# disk_untar NAME DISK ARG...: a guest that makes a file system and fills it
+disk_untar() {
+	start_disk "$1" "$2" "$(tr '\n' ';' <<-'END'
 		insmod /crc32c_generic.ko; modprobe ext4; mkdir /d
 		/sbin/mke2fs -q -t ext4 /dev/vda
 		mount -t ext4 /dev/vda /d
@@ -104,7 +101,16 @@ untarred() {
 		fstrim /d 2>/dev/null
 		cd / && umount /d && /sbin/e2fsck -fn /dev/vda
 	END
-	)" "$@"
+	)" "${@:3}"
+}
+
+# untarred FORMAT ARG...: a file system is made, filled, and found as it was; the
+# host agrees.
+untarred() {
+	local image=$tmp/untar.$1
+	shift
+	make_image "$image" 64M || return
+	disk_untar untar "$image" "$@"
 	from untar
 	ended untar 0 || return
 	want out '^files are well' && want out 'vireo-guest: exit 0' || return
@@ -178,10 +184,9 @@ is_stopped_by_error() {
 	ask wait query-status && grep -q '"io-error"' "$t/answers"
 }
 
-# A disk that grows under a mounted file system, which then grows, too
-resized() {
-	truncate -s 16M "$tmp/grow.img"
-	start_disk grow "$tmp/grow.img" "$(tr '\n' ';' <<-'END'
+# disk_grow NAME DISK ARG...: a guest with a file system that is to grow
+disk_grow() {
+	start_disk "$1" "$2" "$(tr '\n' ';' <<-'END'
 		insmod /crc32c_generic.ko; modprobe ext4; mkdir /d
 		/sbin/mke2fs -q -t ext4 /dev/vda
 		mount -t ext4 /dev/vda /d; echo is mounted
@@ -190,7 +195,13 @@ resized() {
 		dd if=/dev/zero of=/d/file bs=1M count=40 conv=fsync && echo has room
 		umount /d && /sbin/e2fsck -fn /dev/vda
 	END
-	)"
+	)" "${@:3}"
+}
+
+# A disk that grows under a mounted file system, which then grows, too
+resized() {
+	truncate -s 16M "$tmp/grow.img"
+	disk_grow grow "$tmp/grow.img"
 	from grow
 	reaches grow out '^is mounted' || return
 	ask grow block_resize '{"device": "disk0", "size": 67108864}' ||
@@ -224,6 +235,7 @@ disk_tests() {
 	run_test "disk: the host's is full, on-error=stop" full_stops raw
 	run_test "disk: the host's is full, on-error=stop; qcow2" full_stops qcow2
 	run_test "disk: resized under a mounted file system" resized
+	kernel_disk_tests
 	run_test "SCSI disk: its thread" on_scsi verified aio=libaio
 	run_test "SCSI disk: the main thread" on_scsi verified iothreads=0
 	run_test "SCSI disk: limits" on_scsi verified iops=300,bps=8M

@@ -46,7 +46,7 @@ fio_verifies() {
 fio_tests() {
 	local engine
 
-	for engine in libaio io_uring threads; do
+	for engine in libaio io_uring threads kernel; do
 		run_test "disk: fio by $engine" fio_verifies "aio=$engine"
 		run_test "disk: fio by $engine, packed ring" \
 			fio_verifies "aio=$engine" --virtio packed=on

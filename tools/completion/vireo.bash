@@ -125,7 +125,7 @@ _vireo()
 		;;
 	format) words="raw qcow2 auto" ;;
 	cache) words="auto none writeback writethrough" ;;
-	aio) words="auto libaio io_uring threads" ;;
+	aio) words="auto libaio io_uring threads kernel" ;;
 	on-error) words="report stop" ;;
 	--kernel | --initrd | --config | --cdrom | --rng | path | source)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")

@@ -10,7 +10,7 @@
 
 const char *const source_names[NR_SOURCES] = { "kvm", "vireo" };
 const char *const kind_names[NR_OBJECT_KINDS] = { "host", "vm", "vcpu",
-						  "region" };
+						  "region", "queue" };
 
 /* Whose numbers these are: the same cells in each of their lines. */
 struct owner {
@@ -47,10 +47,11 @@ static void put_owner(const struct owner *w, FILE *out)
 		fputs(",,", out);
 	}
 	fprintf(out, ",%s,", kind_names[o->kind]);
-	if (o->kind == OBJECT_VCPU || o->kind == OBJECT_REGION)
+	if (o->kind != OBJECT_HOST && o->kind != OBJECT_VM)
 		put_text(o->id, out);
 	fputc(',', out);
-	if (o->kind == OBJECT_REGION)
+	/* Of a queue, its device. */
+	if (o->kind == OBJECT_REGION || o->kind == OBJECT_QUEUE)
 		put_text(o->name, out);
 	fputc(',', out);
 }

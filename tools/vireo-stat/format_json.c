@@ -146,6 +146,8 @@ static json_t *object(const struct object *o)
 	if (!ret && o->kind == OBJECT_VM)
 		ret = put(to, "regions", children(o, OBJECT_REGION));
 	if (!ret && o->kind == OBJECT_VM)
+		ret = put(to, "queues", children(o, OBJECT_QUEUE));
+	if (!ret && o->kind == OBJECT_VM)
 		ret = put(to, "vcpus", children(o, OBJECT_VCPU));
 	if (!ret)
 		return to;

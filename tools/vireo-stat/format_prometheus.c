@@ -79,6 +79,9 @@ static char *labels(const struct object *vm, const struct object *o,
 	if (o->kind == OBJECT_REGION) {
 		put_label("region", o->name, out);
 		put_label("region_id", o->id, out);
+	} else if (o->kind == OBJECT_QUEUE) {
+		put_label("device", o->name, out);
+		put_label("queue_id", o->id, out);
 	} else if (o->kind == OBJECT_VCPU) {
 		put_label("vcpu", o->id, out);
 	}

@@ -33,6 +33,7 @@ int format_table(const struct sample *s, FILE *out)
 	if (ret || s->host.nr_children != 1)
 		return ret;
 	ret = print(table_of_regions, vm, unit, 4, true, out);
+	ret = ret ? ret : print(table_of_queues, vm, unit, 3, true, out);
 	ret = ret ? ret : print(table_of_vcpus, vm, unit, 0, true, out);
 	ret = ret ? ret :
 		    print(table_of_numbers, vm, unit, unit == UNIT_RATE ? 3 : 2,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What vireo-stat knows at one instant: a tree of objects (the host, its VMs,
- * their vCPUs and I/O regions) with named numbers.  Nothing here depends on
+ * their vCPUs, I/O regions and queues) with named numbers.  Nothing here depends on
  * which names there are, so that a newer module's numbers are shown, too.
  *
  * Every object owns what it points to.  All text is printable ASCII: that is
@@ -14,8 +14,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum object_kind { OBJECT_HOST, OBJECT_VM, OBJECT_VCPU, OBJECT_REGION };
-#define NR_OBJECT_KINDS 4
+enum object_kind {
+	OBJECT_HOST,
+	OBJECT_VM,
+	OBJECT_VCPU,
+	OBJECT_REGION,
+	OBJECT_QUEUE,
+};
+#define NR_OBJECT_KINDS 5
 
 enum source { SOURCE_KVM, SOURCE_VIREO };
 #define NR_SOURCES 2

@@ -54,6 +54,7 @@ bool is_vcpu(const char *name);
 int parse_pairs(struct object *o, char *text, bool gauges);
 /* A header, then a line a region. */
 int parse_regions(struct object *vm, char *text);
+int parse_queues(struct object *vm, char *text);
 /* Ranges, then a header and a line a memory object: sums, as memory_*. */
 int parse_memory(struct object *vm, char *text);
 /* "title:" and "title <id> <name>:" of a region, each followed by buckets. */

@@ -8,13 +8,14 @@
 #include "file.h"
 #include "read.h"
 
-/* The highest so far: it does not add up. */
+/* The highest so far, or as it is now: it does not add up. */
 static bool is_peak(const char *name)
 {
 	size_t n = strlen(name);
 
 	return (n >= 5 && !strcmp(name + n - 5, "_peak")) ||
-	       !strcmp(name, "ring_entries");
+	       !strcmp(name, "ring_entries") || !strcmp(name, "in_flight") ||
+	       !strcmp(name, "index") || !strcmp(name, "fault");
 }
 
 int parse_pairs(struct object *o, char *text, bool gauges)
@@ -42,7 +43,7 @@ int parse_pairs(struct object *o, char *text, bool gauges)
 	return 0;
 }
 
-/* ---- regions ---------------------------------------------------------- */
+/* ---- regions and queues ----------------------------------------------- */
 
 #define MAX_COLUMNS 128
 
@@ -84,32 +85,53 @@ static int add_cell(struct object *region, const char *head, const char *value)
 	return object_add_text(region, head, value) ? 0 : -ENOMEM;
 }
 
-int parse_regions(struct object *vm, char *text)
+static bool is_title(const char *line)
+{
+	size_t n = strlen(line);
+
+	return n && line[n - 1] == ':';
+}
+
+/* Up to the first title of a histogram, if there is one: *@title is that. */
+static int parse_objects(struct object *vm, enum object_kind kind, char **text,
+			 char **title)
 {
 	struct columns heads, row;
 	const char *id, *name;
-	struct object *region;
+	struct object *o;
 	char *line;
 	int ret = 0;
 
-	line = file_line(&text);
+	*title = NULL;
+	line = file_line(text);
 	if (!line)
 		return 0;
 	split(&heads, line);
-	while (!ret && (line = file_line(&text))) {
+	while (!ret && (line = file_line(text))) {
+		if (is_title(line)) {
+			*title = line;
+			return 0;
+		}
 		split(&row, line);
 		id = cell(&heads, &row, "id");
 		name = cell(&heads, &row, "name");
-		if (!id || !name || object_child(vm, OBJECT_REGION, id))
+		if (!id || !name || object_child(vm, kind, id))
 			continue;
-		region = object_add(vm, OBJECT_REGION, id, name);
-		if (!region)
+		o = object_add(vm, kind, id, name);
+		if (!o)
 			return -ENOMEM;
 		for (size_t i = 0; i < heads.count && i < row.count && !ret;
 		     i++)
-			ret = add_cell(region, heads.name[i], row.name[i]);
+			ret = add_cell(o, heads.name[i], row.name[i]);
 	}
 	return ret;
+}
+
+int parse_regions(struct object *vm, char *text)
+{
+	char *title;
+
+	return parse_objects(vm, OBJECT_REGION, &text, &title);
 }
 
 /* ---- memory ------------------------------------------------------------ */
@@ -191,9 +213,10 @@ static bool parse_bucket(char *line, struct bucket *b)
 
 /*
  * Where the buckets after a title belong: "served_time:" to @o, "served_time
- * 0 serial0:" to its region 0.  NULL in *@h if to nothing that is known.
+ * 0 serial0:" to its child 0 of @kind.  NULL in *@h if to nothing that is known.
  */
-static int start_histogram(struct object *o, char *line, struct histogram **h)
+static int start_histogram(struct object *o, enum object_kind kind, char *line,
+			   struct histogram **h)
 {
 	char *title, *id;
 
@@ -202,8 +225,9 @@ static int start_histogram(struct object *o, char *line, struct histogram **h)
 	title = file_word(&line);
 	id = file_word(&line);
 	if (id)
-		o = object_child(o, OBJECT_REGION, id);
-	if (!title || !o)
+		o = object_child(o, kind, id);
+	/* Depths are no times. */
+	if (!title || !o || !strcmp(title, "depth"))
 		return 0;
 	*h = object_add_histogram(o, title);
 	return *h ? 0 : -ENOMEM;
@@ -226,22 +250,35 @@ static int add_bucket(struct histogram *h, const struct bucket *b)
 	return 0;
 }
 
-int parse_latency(struct object *o, char *text)
+/* @line is the first, or NULL: that is in @text, too. */
+static int parse_histograms(struct object *o, enum object_kind kind, char *line,
+			    char *text)
 {
 	struct histogram *h = NULL;
 	struct bucket b;
-	char *line;
 	int ret = 0;
 
-	while (!ret && (line = file_line(&text))) {
-		size_t n = strlen(line);
-
-		if (n && line[n - 1] == ':')
-			ret = start_histogram(o, line, &h);
+	for (; !ret && (line || (line = file_line(&text))); line = NULL) {
+		if (is_title(line))
+			ret = start_histogram(o, kind, line, &h);
 		else if (h && parse_bucket(line, &b))
 			ret = add_bucket(h, &b);
 	}
 	return ret;
+}
+
+int parse_latency(struct object *o, char *text)
+{
+	return parse_histograms(o, OBJECT_REGION, NULL, text);
+}
+
+int parse_queues(struct object *vm, char *text)
+{
+	char *title;
+	int ret = parse_objects(vm, OBJECT_QUEUE, &text, &title);
+
+	return ret || !title ? ret :
+			       parse_histograms(vm, OBJECT_QUEUE, title, text);
 }
 
 /* ---- files ------------------------------------------------------------ */
@@ -284,6 +321,16 @@ static int read_regions(struct object *vm, const struct tree *tree,
 {
 	char *text = read_text(tree, directory, "regions");
 	int ret = text ? parse_regions(vm, text) : 0;
+
+	free(text);
+	return ret;
+}
+
+static int read_queues(struct object *vm, const struct tree *tree,
+		       const char *directory)
+{
+	char *text = read_text(tree, directory, "queues");
+	int ret = text ? parse_queues(vm, text) : 0;
 
 	free(text);
 	return ret;
@@ -352,6 +399,8 @@ int read_vireo_vm(struct object *vm, const struct tree *tree, const char *path)
 		ret = read_memory(vm, tree, path);
 	if (!ret)
 		ret = read_regions(vm, tree, path);
+	if (!ret)
+		ret = read_queues(vm, tree, path);
 	/* After the regions that it tells of. */
 	if (!ret)
 		ret = read_latency(vm, tree, path);

@@ -45,6 +45,7 @@ enum unit { UNIT_TOTAL, UNIT_RATE };
  */
 int table_of_vms(struct table *t, const struct object *host, enum unit unit);
 int table_of_regions(struct table *t, const struct object *vm, enum unit unit);
+int table_of_queues(struct table *t, const struct object *vm, enum unit unit);
 int table_of_vcpus(struct table *t, const struct object *vm, enum unit unit);
 /* All numbers that are not 0. */
 int table_of_numbers(struct table *t, const struct object *o, enum unit unit);

@@ -236,6 +236,57 @@ int table_of_regions(struct table *t, const struct object *vm, enum unit unit)
 	return ret;
 }
 
+static int put_queue(struct table *t, const struct object *queue,
+		     enum unit unit)
+{
+	static const char *const names[] = { "read",   "write",	 "flush",
+					     "inline", "worker", "bells",
+					     "signals" };
+	struct row *row = table_row(t, queue);
+	int ret;
+
+	if (!row)
+		return -ENOMEM;
+	ret = table_cell(t, row, 0, queue->name, 0);
+	ret = ret ? ret :
+		    put(t, row, 1,
+			amount_of(queue, SOURCE_VIREO, "index", unit),
+			UNIT_TOTAL);
+	ret = ret ? ret :
+		    put(t, row, 2,
+			amount_of(queue, SOURCE_VIREO, "fault", unit),
+			UNIT_TOTAL);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !ret; i++)
+		ret = put(t, row, 3 + i,
+			  amount_of(queue, SOURCE_VIREO, names[i], unit), unit);
+	return ret ? ret :
+		     put(t, row, 10,
+			 amount_of(queue, SOURCE_VIREO, "in_flight", unit),
+			 UNIT_TOTAL);
+}
+
+int table_of_queues(struct table *t, const struct object *vm, enum unit unit)
+{
+	int ret = 0;
+
+	memset(t, 0, sizeof(*t));
+	table_column(t, "QUEUE OF", true);
+	table_column(t, "INDEX", false);
+	table_column(t, "FAULT", false);
+	number_column(t, "READS", "READS/s", unit);
+	number_column(t, "WRITES", "WRITES/s", unit);
+	number_column(t, "FLUSHES", "FLUSHES/s", unit);
+	number_column(t, "INLINE", "INLINE/s", unit);
+	number_column(t, "WORKER", "WORKER/s", unit);
+	number_column(t, "BELLS", "BELLS/s", unit);
+	number_column(t, "SIGNALS", "SIGNALS/s", unit);
+	table_column(t, "FLIGHT", false);
+	for (size_t i = 0; i < vm->nr_children && !ret; i++)
+		if (vm->children[i].kind == OBJECT_QUEUE)
+			ret = put_queue(t, &vm->children[i], unit);
+	return ret;
+}
+
 /* ---- all numbers ------------------------------------------------------- */
 
 static int put_number(struct table *t, const struct object *o,
@@ -324,8 +375,8 @@ static int put_bucket(struct table *t, const struct object *o,
 static int put_histogram(struct table *t, const struct object *o,
 			 const struct histogram *h, enum unit unit)
 {
-	static const char *const kinds[NR_OBJECT_KINDS] = { "", "", "vcpu ",
-							    "" };
+	static const char *const kinds[NR_OBJECT_KINDS] = { "", "", "vcpu ", "",
+							    "queue " };
 	char title[128];
 	uint64_t highest = 0;
 	int ret = 0;

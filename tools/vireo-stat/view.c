@@ -131,6 +131,7 @@ static bool page_key(struct view *v, int key)
 	case '2':
 	case '3':
 	case '4':
+	case '5':
 		if (in_vm)
 			go_to(v, PAGE_REGIONS + (enum page)(key - '1'));
 		return true;
@@ -331,6 +332,7 @@ static void view_init(struct view *v, const struct options *o,
 	v->interval = o->interval;
 	v->sort[PAGE_VMS].column = 3;
 	v->sort[PAGE_REGIONS].column = 4;
+	v->sort[PAGE_QUEUES].column = 3;
 	v->sort[PAGE_VCPUS].reverse = true; /* numbers descend */
 	set_unit(v, UNIT_RATE);
 }

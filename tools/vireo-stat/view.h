@@ -14,8 +14,15 @@
 #include "read.h"
 #include "table.h"
 
-enum page { PAGE_VMS, PAGE_REGIONS, PAGE_VCPUS, PAGE_COUNTERS, PAGE_LATENCY };
-#define NR_PAGES 5
+enum page {
+	PAGE_VMS,
+	PAGE_REGIONS,
+	PAGE_VCPUS,
+	PAGE_COUNTERS,
+	PAGE_LATENCY,
+	PAGE_QUEUES,
+};
+#define NR_PAGES 6
 
 struct sort {
 	size_t column;

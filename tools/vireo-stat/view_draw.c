@@ -19,7 +19,7 @@ static const char *const help_lines[] = {
 	"Up Down k j        select a line; PgUp PgDn Home End, too",
 	"Enter Right l      look into the machine",
 	"Esc Left Backspace back to the list",
-	"Tab 1 2 3 4        regions, vCPUs, counters, latency of the machine",
+	"Tab 1 2 3 4 5      regions, vCPUs, counters, latency, queues",
 	"s S                sort by the next, the previous column",
 	"r                  sort the other way",
 	"t                  totals, or rates a second",
@@ -73,8 +73,9 @@ static void draw_summary(const struct view *v)
 
 static void draw_context(const struct view *v)
 {
-	static const char *const pages[NR_PAGES] = { NULL, "regions", "vCPUs",
-						     "counters", "latency" };
+	static const char *const pages[NR_PAGES] = { NULL,	"regions",
+						     "vCPUs",	"counters",
+						     "latency", "queues" };
 	const struct object *vm = view_vm(v);
 	const struct column *c = &v->table.columns[v->sort[v->page].column];
 	char text[256];
@@ -114,6 +115,9 @@ static int make_table(struct view *v)
 		break;
 	case PAGE_COUNTERS:
 		ret = table_of_numbers(&v->table, vm, v->unit);
+		break;
+	case PAGE_QUEUES:
+		ret = table_of_queues(&v->table, vm, v->unit);
 		break;
 	case PAGE_LATENCY:
 		return table_of_latency(&v->table, vm, v->unit);
@@ -180,6 +184,8 @@ static const char *nothing(const struct view *v)
 		return "There is no virtual machine.";
 	case PAGE_REGIONS:
 		return "No regions: vireo.ko does not know this machine.";
+	case PAGE_QUEUES:
+		return "No queues: vireo.ko serves no disk of this machine.";
 	case PAGE_LATENCY:
 		return v->unit == UNIT_RATE ?
 			       "Nothing in this interval; t shows totals." :

@@ -32,8 +32,11 @@ struct aio;
 struct error;
 struct loop;
 
-/* In the order of the words of --disk aio=; AUTO is for block.c to decide. */
-enum aio_kind { AIO_AUTO, AIO_LIBAIO, AIO_IO_URING, AIO_THREADS };
+/*
+ * In the order of the words of --disk aio=.  AUTO is for block.c to decide, and
+ * so is KERNEL: the module serves the disk, and an engine what it does not.
+ */
+enum aio_kind { AIO_AUTO, AIO_LIBAIO, AIO_IO_URING, AIO_THREADS, AIO_KERNEL };
 
 enum aio_op {
 	AIO_READ,

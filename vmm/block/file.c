@@ -147,7 +147,7 @@ static int choose_aio(struct block *block, const struct block_options *opt,
 				 opt->cache == BLOCK_CACHE_AUTO ?
 					 "its file system has no O_DIRECT" :
 					 "that needs cache=none");
-	if (opt->aio != AIO_AUTO)
+	if (opt->aio != AIO_AUTO && opt->aio != AIO_KERNEL)
 		return 0;
 	block->aio = block->direct ? AIO_LIBAIO : AIO_THREADS;
 	if (!block->direct && opt->cache == BLOCK_CACHE_AUTO)

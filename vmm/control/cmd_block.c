@@ -267,7 +267,7 @@ json_t *cmd_block_set_io_throttle(struct qmp_call *call, json_t *args)
 				"Need exactly one of 'device' and 'id'");
 	dev = disk_named(call, name ? name : id);
 	if (dev)
-		throttle = virtio_blk_throttle(dev);
+		throttle = NULL;
 	else if (scsi_place(call, args, "id", &scsi))
 		throttle = virtio_scsi_throttle(scsi.dev, scsi.number);
 	else
@@ -285,6 +285,9 @@ json_t *cmd_block_set_io_throttle(struct qmp_call *call, json_t *args)
 					"bps/iops/max total values and "
 					"read/write values cannot be used at "
 					"the same time");
-	throttle_set(throttle, limits);
+	if (dev)
+		virtio_blk_limit(dev, limits);
+	else
+		throttle_set(throttle, limits);
 	return json_object();
 }

@@ -31,6 +31,7 @@ struct msix_vector {
 	int fd;	 /* -1: there is none */
 	int gsi; /* what the message is to the accelerator; -1: nothing */
 	bool attached;
+	bool lent;     /* others than this device signal it, too */
 	bool by_fd;    /* the eventfd is the message; read without the lock */
 	uint64_t addr; /* of gsi */
 	uint32_t data;
@@ -149,6 +150,9 @@ static void vector_update(struct pci_dev *pci, unsigned int nr)
 		vector_detach(pci, v);
 		if (vector_drain(v))
 			set_pending(&pci->msix, nr, true);
+		if (v->lent && pci->msix_changed)
+			pci->msix_changed(pci);
+		v->lent = false;
 	}
 	if (get_pending(&pci->msix, nr))
 		send(pci, nr);
@@ -163,6 +167,25 @@ bool pci_msix_signal(struct pci_dev *pci, unsigned int nr)
 		return true;
 	return __atomic_load_n(&v->by_fd, __ATOMIC_ACQUIRE) &&
 	       write(v->fd, &one, sizeof(one)) == sizeof(one);
+}
+
+int pci_msix_lend(struct pci_dev *pci, unsigned int nr)
+{
+	const struct accel_ops *ops = pci->dev.vm->accel->ops;
+	struct msix_vector *v;
+
+	if (!pci_msix_enabled(pci) || nr >= pci->msix.nr || !ops->irqfd ||
+	    !ops->msi_route)
+		return -EOPNOTSUPP;
+	v = &pci->msix.vectors[nr];
+	if (!masked(pci, nr) && !v->by_fd)
+		return -EOPNOTSUPP;
+	if (v->fd < 0)
+		v->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (v->fd < 0)
+		return -errno;
+	v->lent = true;
+	return v->fd;
 }
 
 void pci_msix_notify(struct pci_dev *pci, unsigned int nr)
@@ -182,6 +205,8 @@ void pci_msix_control_changed(struct pci_dev *pci)
 	pthread_mutex_lock(&pci->dev.lock);
 	for (nr = 0; nr < pci->msix.nr; nr++)
 		vector_update(pci, nr);
+	if (pci->msix_changed)
+		pci->msix_changed(pci);
 	pthread_mutex_unlock(&pci->dev.lock);
 }
 

@@ -144,6 +144,8 @@ struct pci_dev {
 	 * leave it (host.lock held, no device lock).
 	 */
 	void (*bar_mapped)(struct pci_dev *pci, unsigned int nr, bool mapped);
+	/* Optional: pci_msix_lend may give something else now (device lock). */
+	void (*msix_changed)(struct pci_dev *pci);
 };
 
 struct pci_ids {
@@ -194,6 +196,13 @@ void pci_msix_notify(struct pci_dev *pci, unsigned int nr);
  * accelerator does not send this one, and pci_msix_notify must.
  */
 bool pci_msix_signal(struct pci_dev *pci, unsigned int nr);
+/*
+ * An eventfd that others may signal, and so send vector @nr, which is kept
+ * pending while it is masked; until msix_changed, after which what they have
+ * signalled may be lost.  The vector's own: not to be closed.  -errno if there
+ * is none (device lock).
+ */
+int pci_msix_lend(struct pci_dev *pci, unsigned int nr);
 
 /* For pci.c: enable or function mask changed (no device lock); power-on. */
 void pci_msix_control_changed(struct pci_dev *pci);

@@ -195,6 +195,10 @@ static const struct sandbox_call main_calls[] = {
 	IOCTL(VIREO_IO_ADD),
 	IOCTL(VIREO_IO_DEL),
 	IOCTL(VIREO_IO_ENABLE),
+	IOCTL(VIREO_DISK_SET),
+	IOCTL(VIREO_QUEUE_ADD),
+	IOCTL(VIREO_QUEUE_DEL),
+	IOCTL(VIREO_QUEUE_STATE),
 
 	/* Memory of our own, none of it executable. */
 	CALL(brk),
@@ -237,6 +241,11 @@ static const struct sandbox_call io_calls[] = {
 	IOCTL(KVM_IRQ_LINE),
 	IOCTL(KVM_SIGNAL_MSI),
 	IOCTL(KVM_IOEVENTFD),
+	/* Queues that the module serves. */
+	IOCTL(VIREO_QUEUE_ADD),
+	IOCTL(VIREO_QUEUE_DEL),
+	IOCTL(VIREO_QUEUE_STATE),
+	IOCTL(VIREO_STATS),
 	CALL(futex),
 	/* Memory of our own, none of it executable. */
 	CALL(brk),

@@ -74,39 +74,42 @@ static void count(struct blk_req *req, int ret)
 				 __ATOMIC_RELAXED);
 }
 
-/* The VM stops for it; then it is tried again. */
-static bool blk_hold(struct blk_req *req, int ret)
+void blk_failed(struct blk_queue *q, enum block_op op, uint64_t offset, int err)
 {
-	struct blk_queue *q = req->queue;
-	struct blk_req **end;
-	bool stop = q->blk->disk->on_error == ON_ERROR_STOP;
+	struct virtio_blk *blk = q->blk;
 
-	__atomic_store_n(&q->fault, BLK_FAULT(-ret, req->block.op),
-			 __ATOMIC_RELEASE);
-	loop_post(q->blk->vpci.vdev.loop, &q->on_fault);
-	if (!stop)
-		return false;
+	log_guest(&blk->io_log, blk->vpci.pci.dev.id,
+		  "%s at byte %llu failed: %s",
+		  op == BLOCK_READ ? "reading" : "writing",
+		  (unsigned long long)offset, strerror(err));
+	__atomic_store_n(&q->fault, BLK_FAULT(err, op), __ATOMIC_RELEASE);
+	loop_post(blk->vpci.vdev.loop, &q->on_fault);
+}
+
+/* The VM stops for it; then it is tried again. */
+static void blk_hold(struct blk_req *req)
+{
+	struct blk_req **end;
+
 	req->next = NULL;
-	for (end = &q->held; *end; end = &(*end)->next)
+	for (end = &req->queue->held; *end; end = &(*end)->next)
 		;
 	*end = req;
-	return true;
 }
 
 static void blk_done(struct block_req *block, int ret)
 {
 	struct blk_req *req = container_of(block, struct blk_req, block);
-	struct virtio_blk *blk = req->queue->blk;
+	struct blk_queue *q = req->queue;
 
 	count(req, ret);
-	req->queue->in_flight--;
+	q->in_flight--;
 	if (ret) {
-		log_guest(&blk->io_log, blk->vpci.pci.dev.id,
-			  "%s at byte %llu failed: %s",
-			  block->op == BLOCK_READ ? "reading" : "writing",
-			  (unsigned long long)block->offset, strerror(-ret));
-		if (blk_hold(req, ret))
+		blk_failed(q, block->op, block->offset, -ret);
+		if (q->blk->disk->on_error == ON_ERROR_STOP) {
+			blk_hold(req);
 			return;
+		}
 	}
 	blk_finish(req, ret ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK);
 }
@@ -158,6 +161,10 @@ static void blk_start(struct blk_req *req)
 	struct blk_queue *q = req->queue;
 	uint64_t wait = 0;
 
+	if (q->holding) {
+		blk_hold(req);
+		return;
+	}
 	if (q->waiting) {
 		req->next = NULL;
 		*q->waiting_end = req;
@@ -349,6 +356,26 @@ static bool blk_serve(struct virtio_dev *vdev, unsigned int index)
 	return n == VIRTIO_BUDGET;
 }
 
+void blk_take_held(struct blk_queue *q, uint16_t head)
+{
+	struct blk_req *req = blk_req_get(q);
+	struct virtio_blk_outhdr hdr;
+
+	if (!req) {
+		virtio_break(q->vq, "out of memory");
+		return;
+	}
+	if (ring_retake(&q->vq->ring, head, &req->chain) < 0 ||
+	    !blk_parse(req, &hdr)) {
+		blk_req_put(req);
+		virtio_break(q->vq, "request changed while it was held");
+		return;
+	}
+	q->holding = true;
+	blk_handle(req, &hdr);
+	q->holding = false;
+}
+
 static void on_signal(void *opaque)
 {
 	struct blk_queue *q = opaque;
@@ -373,7 +400,7 @@ static void blk_quiesce(struct virtio_dev *vdev, unsigned int index)
 	virtio_signal(q->vq);
 }
 
-static void blk_drop_held(struct blk_queue *q)
+void blk_drop_held(struct blk_queue *q)
 {
 	struct blk_req *req;
 
@@ -405,6 +432,8 @@ const struct virtio_class blk_virtio_class = {
 	.pci_class = 0x018000, /* mass storage, other */
 	.serve = blk_serve,
 	.quiesce = blk_quiesce,
+	.attach = blk_kernel_attach,
+	.detach = blk_kernel_detach,
 	.reset_queue = blk_reset_queue,
 	.reset = blk_reset,
 };
@@ -425,6 +454,7 @@ void blk_queue_init(struct blk_queue *q, struct virtio_blk *blk,
 	q->retry.opaque = q;
 	q->on_fault.fn = blk_on_fault;
 	q->on_fault.opaque = q;
+	q->kernel.event.fd = -1;
 }
 
 void blk_queue_destroy(struct blk_queue *q)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What blk.c, which carries out requests, and blk_device.c, the device around
- * them, share.
+ * What blk.c, which carries out requests, blk_kernel.c, which leaves that to the
+ * module, and blk_device.c, the device around them, share.
  *
  * A queue is served by one loop, that of its lane: an I/O thread of the disk's,
  * or the main thread.  So the disk as a whole belongs to as many loops as it
@@ -11,12 +11,16 @@
  *   counts, highest   are written there and read by the main thread (atomic)
  *   fault             is exchanged between both (atomic)
  *   held              is the main thread's while the device is stopped
+ *   kernel.on, .id    change under blk->kernel.lock
  * The block is shared by all (see block.h), and so are the limits
  * (throttle.h), if there are any; config is under dev->lock.
+ *   kernel.lock   mutex   what of the disk the module serves, and what was said
+ *                         of it; takes none
  */
 #ifndef VIREO_VIRTIO_BLK_H
 #define VIREO_VIRTIO_BLK_H
 
+#include <linux/vireo.h>
 #include <linux/virtio_blk.h>
 
 #include "../block/block.h"
@@ -61,6 +65,24 @@ struct blk_req {
 	struct ring_chain chain;
 };
 
+/* What the module has of a queue. */
+struct blk_kernel_queue {
+	bool on; /* it serves the queue */
+	uint32_t id;
+	uint64_t errors;		  /* of which the main thread knows */
+	struct vireo_queue_counts counts; /* under kernel.lock: as last seen */
+	struct loop_fd event;
+};
+
+/* And of the disk. */
+struct blk_kernel {
+	pthread_mutex_t lock;
+	int fd;		 /* of VIREO_DISK_CREATE; -1: nothing */
+	bool odd_limits; /* it does not know such limits; atomic */
+	const char *why; /* was told last; NULL: it serves */
+	unsigned int told;
+};
+
 struct blk_queue {
 	struct virtio_blk *blk;
 	struct virtio_queue *vq;
@@ -71,11 +93,13 @@ struct blk_queue {
 	struct blk_req *waiting, **waiting_end; /* for the limits */
 	struct loop_timer wait;
 	struct blk_req *held; /* failed; wait for the VM to go on */
+	bool holding;	      /* what is taken now is held */
 	struct loop_call retry;
 	uint32_t fault;		   /* BLK_FAULT of the last failure, or 0 */
 	struct loop_call on_fault; /* in the main thread */
 	struct blk_count counts[BLOCK_NR_OPS];
 	uint64_t highest;
+	struct blk_kernel_queue kernel;
 };
 
 struct virtio_blk {
@@ -86,6 +110,7 @@ struct virtio_blk {
 	struct blk_lane *lanes;
 	unsigned int nr_lanes;
 	struct blk_queue *queues;
+	struct blk_kernel kernel;
 	struct virtio_blk_config config;
 	char serial[VIRTIO_BLK_ID_BYTES]; /* padded with zeros */
 	int failed; /* an errno, since it was last started; the main thread's */
@@ -110,6 +135,27 @@ void blk_queue_init(struct blk_queue *q, struct virtio_blk *blk,
 void blk_queue_destroy(struct blk_queue *q);
 /* Submits what is held once more. */
 void blk_queue_retry(void *queue);
+
+/* A request failed on the host: says so. */
+void blk_failed(struct blk_queue *q, enum block_op op, uint64_t offset,
+		int err);
+/* Holds a request that somebody else has taken, to submit it as if it failed. */
+void blk_take_held(struct blk_queue *q, uint16_t head);
+/* Forgets what is held. */
+void blk_drop_held(struct blk_queue *q);
+
+/* blk_kernel.c: aio=kernel */
+/* Cannot fail: what the module does not serve is served here. */
+void blk_kernel_open(struct virtio_blk *blk);
+void blk_kernel_close(struct virtio_blk *blk);
+/* For struct virtio_class. */
+bool blk_kernel_attach(struct virtio_dev *vdev, unsigned int index);
+void blk_kernel_detach(struct virtio_dev *vdev, unsigned int index);
+/* Adds what a queue has done, here and there, and makes up for its highest. */
+void blk_kernel_count(struct blk_queue *q, struct blk_status *status);
+/* The main thread: the disk has another size; its throttle says something new. */
+void blk_kernel_resized(struct virtio_blk *blk, uint64_t size);
+void blk_kernel_limited(struct virtio_blk *blk);
 
 /* blk_device.c: the main thread hears of a failure. */
 void blk_on_fault(void *queue);

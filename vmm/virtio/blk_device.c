@@ -103,7 +103,8 @@ static int lane_open_aio(void *opaque, struct error *err)
 		aio_open(&lane->aio, lane->loop, blk->block->aio, sandbox, err);
 
 	/* The host may have no more of what was not asked for. */
-	if (rc == -EAGAIN && blk->disk->aio == AIO_AUTO) {
+	if (rc == -EAGAIN &&
+	    (blk->disk->aio == AIO_AUTO || blk->disk->aio == AIO_KERNEL)) {
 		log_info(blk->vpci.pci.dev.id, "%s; so aio=threads",
 			 err ? err->text : "no Linux AIO");
 		rc = aio_open(&lane->aio, lane->loop, AIO_THREADS, sandbox,
@@ -280,7 +281,12 @@ int virtio_blk_resize(struct device *dev, uint64_t size, struct error *err)
 		return error_set(err, EINVAL,
 				 "the size of %s must be a multiple of %u bytes",
 				 dev->id, blk->config.blk_size);
+	/* Nothing is to be taken from behind the end by then. */
+	if (size && size < block_size(blk->block))
+		blk_kernel_resized(blk, size);
 	rc = block_resize(blk->block, size, err);
+	/* Or again what it was. */
+	blk_kernel_resized(blk, block_size(blk->block));
 	if (rc)
 		return rc;
 	pthread_mutex_lock(&dev->lock);
@@ -353,6 +359,14 @@ struct throttle *virtio_blk_throttle(struct device *dev)
 	return &blk_of_dev(dev)->throttle;
 }
 
+void virtio_blk_limit(struct device *dev, const struct throttle_limit *limits)
+{
+	struct virtio_blk *blk = blk_of_dev(dev);
+
+	throttle_set(&blk->throttle, limits);
+	blk_kernel_limited(blk);
+}
+
 static int queues_make(struct virtio_blk *blk, struct error *err)
 {
 	struct virtio_dev *vdev = &blk->vpci.vdev;
@@ -400,6 +414,7 @@ static int blk_realize(struct device *dev, const void *config,
 	rc = queues_make(blk, err);
 	if (rc)
 		goto err_virtio;
+	blk_kernel_open(blk);
 	return 0;
 
 err_virtio:
@@ -420,6 +435,7 @@ static void blk_unrealize(struct device *dev)
 	unsigned int i;
 
 	lanes_end(blk);
+	blk_kernel_close(blk);
 	for (i = 0; i < blk->vpci.vdev.nr_queues; i++)
 		blk_queue_destroy(&blk->queues[i]);
 	virtio_pci_destroy(&blk->vpci);
@@ -429,35 +445,18 @@ static void blk_unrealize(struct device *dev)
 	throttle_destroy(&blk->throttle);
 }
 
-static uint64_t get(const uint64_t *counter)
-{
-	return __atomic_load_n(counter, __ATOMIC_RELAXED);
-}
-
 void virtio_blk_status(const struct device *dev, struct blk_status *status)
 {
 	const struct virtio_blk *blk = blk_of_dev(dev);
-	const struct blk_queue *q;
-	struct blk_count *sum;
-	unsigned int i;
+	struct blk_queue *q;
 
 	*status = (struct blk_status){
 		.block = blk->block,
 		.config = blk->disk,
 		.failed = blk->failed,
 	};
-	for (q = blk->queues; q < blk->queues + blk->vpci.vdev.nr_queues; q++) {
-		for (i = 0; i < BLOCK_NR_OPS; i++) {
-			sum = &status->counts[i];
-			sum->ops += get(&q->counts[i].ops);
-			sum->bytes += get(&q->counts[i].bytes);
-			sum->ns += get(&q->counts[i].ns);
-			sum->failed += get(&q->counts[i].failed);
-			sum->invalid += get(&q->counts[i].invalid);
-		}
-		if (get(&q->highest) > status->highest)
-			status->highest = get(&q->highest);
-	}
+	for (q = blk->queues; q < blk->queues + blk->vpci.vdev.nr_queues; q++)
+		blk_kernel_count(q, status);
 }
 
 const struct dev_class virtio_blk_class = {

@@ -61,17 +61,16 @@ static int mmio_wire(struct virtio_queue *vq, bool on)
 				     4, true, vq->index, vq->doorbell.fd, !on);
 }
 
-static void mmio_doorbell(struct virtio_queue *vq)
+static void mmio_doorbell(struct virtio_queue *vq, bool on)
 {
-	if (!vq->doorbell_on)
-		vq->doorbell_on = !mmio_wire(vq, true);
+	if (vq->doorbell_on == on)
+		return;
+	vq->doorbell_on = !mmio_wire(vq, on) && on;
 }
 
 static void mmio_reset_queue(struct virtio_queue *vq)
 {
-	if (vq->doorbell_on)
-		mmio_wire(vq, false);
-	vq->doorbell_on = false;
+	mmio_doorbell(vq, false);
 }
 
 static void mmio_reset(struct virtio_dev *vdev)

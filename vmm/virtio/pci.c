@@ -190,6 +190,14 @@ uint8_t virtio_pci_isr_read(struct virtio_pci *vpci)
 
 /* ---- doorbells ----------------------------------------------------------- */
 
+/* [lock] While the BAR is mapped. */
+static uint64_t doorbell_addr(const struct virtio_pci *vpci,
+			      const struct virtio_queue *vq)
+{
+	return vpci->bar_base + VIRTIO_PCI_NOTIFY +
+	       vq->index * VIRTIO_PCI_NOTIFY_STEP;
+}
+
 /*
  * [lock] The accelerator signals it or no longer does.  A legacy driver writes
  * the numbers of all queues to one port, else each has a port, and an address
@@ -199,8 +207,6 @@ static int doorbell_wire(struct virtio_pci *vpci, struct virtio_queue *vq,
 			 bool on)
 {
 	struct accel *accel = vpci->pci.dev.vm->accel;
-	uint64_t addr = vpci->bar_base + VIRTIO_PCI_NOTIFY +
-			vq->index * VIRTIO_PCI_NOTIFY_STEP;
 
 	if (vpci->legacy)
 		return accel->ops->ioeventfd(accel, BUS_PIO,
@@ -215,8 +221,8 @@ static int doorbell_wire(struct virtio_pci *vpci, struct virtio_queue *vq,
 					    vq->index * VIRTIO_PCI_BELL_STEP,
 				    2, false, 0, vq->doorbell.fd, !on);
 	/* Any width: then KVM need not look at the instruction. */
-	return accel->ops->ioeventfd(accel, BUS_MMIO, addr, 0, false, 0,
-				     vq->doorbell.fd, !on);
+	return accel->ops->ioeventfd(accel, BUS_MMIO, doorbell_addr(vpci, vq),
+				     0, false, 0, vq->doorbell.fd, !on);
 }
 
 /* [lock] A queue whose doorbell is not an eventfd is rung through the bus. */
@@ -242,10 +248,32 @@ static void doorbells_set(struct virtio_pci *vpci, bool on)
 		doorbell_set(vpci, &vdev->queues[i], on);
 }
 
-static void vpci_doorbell(struct virtio_queue *vq)
+static void vpci_doorbell(struct virtio_queue *vq, bool on)
 {
-	vq->doorbell_ready = true;
-	doorbell_set(to_vpci(vq->vdev), vq, true);
+	vq->doorbell_ready = on;
+	doorbell_set(to_vpci(vq->vdev), vq, on);
+}
+
+static const char *vpci_wires(struct virtio_queue *vq,
+			      struct virtio_wires *wires)
+{
+	struct virtio_pci *vpci = to_vpci(vq->vdev);
+
+	if (vpci->legacy)
+		return "the driver uses the legacy interface";
+	if (!vpci->bar_base)
+		return "its doorbell has no address";
+	if (!pci_msix_enabled(&vpci->pci) || vq->vector == VIRTIO_NO_VECTOR)
+		return "the driver uses no MSI-X";
+	wires->bell = doorbell_addr(vpci, vq);
+	wires->bell_len = VIRTIO_PCI_NOTIFY_STEP;
+	wires->call_fd = pci_msix_lend(&vpci->pci, vq->vector);
+	return wires->call_fd < 0 ? "no eventfd sends its messages" : NULL;
+}
+
+static void vpci_msix_changed(struct pci_dev *pci)
+{
+	virtio_rewire_all(&container_of(pci, struct virtio_pci, pci)->vdev);
 }
 
 static void vpci_bar_mapped(struct pci_dev *pci, unsigned int nr, bool mapped)
@@ -263,6 +291,7 @@ static void vpci_bar_mapped(struct pci_dev *pci, unsigned int nr, bool mapped)
 	doorbells_set(vpci, false);
 	*base = mapped ? pci->bars[nr].range.base : 0;
 	doorbells_set(vpci, true);
+	virtio_rewire_all(&vpci->vdev);
 	pthread_mutex_unlock(&pci->dev.lock);
 }
 
@@ -304,6 +333,7 @@ static const struct virtio_transport vpci_transport = {
 	.reset = vpci_reset_regs,
 	.reset_queue = vpci_reset_queue,
 	.doorbell = vpci_doorbell,
+	.wires = vpci_wires,
 };
 
 /* ---- the structures in the BAR, with dev->lock held ---------------------- */
@@ -314,6 +344,8 @@ void virtio_pci_set_vector(struct virtio_pci *vpci, struct virtio_queue *vq,
 {
 	if (vector >= vpci->pci.msix.nr)
 		vector = VIRTIO_NO_VECTOR;
+	if (vq && vq->vector != vector)
+		virtio_rewire(vq);
 	__atomic_store_n(vq ? &vq->vector : &vpci->config_vector, vector,
 			 __ATOMIC_RELAXED);
 }
@@ -638,6 +670,7 @@ int virtio_pci_init(struct virtio_pci *vpci, const struct virtio_class *class,
 	vpci->pci.config_written = vpci_config_written;
 	vpci->pci.config_read = vpci_config_read;
 	vpci->pci.bar_mapped = vpci_bar_mapped;
+	vpci->pci.msix_changed = vpci_msix_changed;
 	rc = pci_msix_init(&vpci->pci, VIRTIO_PCI_BAR_MSIX,
 			   vpci->vdev.nr_queues + 1U);
 	if (rc) {

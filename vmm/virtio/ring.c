@@ -83,6 +83,51 @@ bool ring_should_signal(struct ring *ring)
 				 split_should_signal(ring);
 }
 
+/* ---- another owner ------------------------------------------------------------ */
+
+struct ring_place ring_place(const struct ring *ring)
+{
+	struct ring_place place = { ring->next_avail, ring->next_used };
+
+	if (ring->at.packed) {
+		place.avail |= (uint16_t)(ring->avail_wrap << 15);
+		place.used |= (uint16_t)(ring->used_wrap << 15);
+	}
+	return place;
+}
+
+void ring_resume(struct ring *ring, struct ring_place place)
+{
+	if (ring->at.packed) {
+		ring->avail_wrap = place.avail >> 15;
+		ring->used_wrap = place.used >> 15;
+		place.avail &= 0x7fff;
+		place.used &= 0x7fff;
+	}
+	ring->next_avail = place.avail;
+	ring->next_used = place.used;
+	ring->in_flight = 0;
+	/* What it gave back it has told, or the driver did not want to know. */
+	ring->signalled = place.used;
+	ring->pushed = 0;
+	/* It may have left the driver with any wish. */
+	ring->no_notify = true;
+}
+
+int ring_retake(struct ring *ring, uint16_t head, struct ring_chain *chain)
+{
+	int ret;
+
+	if (ring->fault)
+		return -EINVAL;
+	if (ring->at.packed || ring->in_flight == ring->at.num)
+		return ring_fault(ring, -EINVAL, "bad chain to take again");
+	ret = split_take(ring, head, chain);
+	if (ret > 0)
+		ring->in_flight++;
+	return ret;
+}
+
 /* ---- chains ---------------------------------------------------------------- */
 
 void chain_init(struct ring_chain *chain)

@@ -112,6 +112,28 @@ void ring_push(struct ring *ring, const struct ring_chain *chain, uint32_t len);
 /* Whether the driver wants an interrupt for what was pushed since last time. */
 bool ring_should_signal(struct ring *ring);
 
+/*
+ * Where the owner of a ring is: what it takes next, and where it gives back next.
+ * A packed ring's have the wrap counter in bit 15 (virtio 1.2, 2.9).
+ */
+struct ring_place {
+	uint16_t avail;
+	uint16_t used;
+};
+
+struct ring_place ring_place(const struct ring *ring);
+/*
+ * Goes on where another owner has come to, of whom no more is known.  Nothing is
+ * in flight then.
+ */
+void ring_resume(struct ring *ring, struct ring_place place);
+/*
+ * Takes a chain that another owner took and did not give back: 1, or -EINVAL as
+ * ring_pop.  Of split rings: in a packed one a head alone does not say where it
+ * is.
+ */
+int ring_retake(struct ring *ring, uint16_t head, struct ring_chain *chain);
+
 /* Copies between @buf and the start of buffers; return the bytes copied. */
 size_t iov_get(const struct iovec *iov, unsigned int nr, void *buf, size_t len);
 size_t iov_put(const struct iovec *iov, unsigned int nr, const void *buf,

@@ -43,6 +43,8 @@ int split_start(struct ring *ring);
 bool split_pending(const struct ring *ring);
 void split_want_notify(struct ring *ring);
 int split_pop(struct ring *ring, struct ring_chain *chain);
+/* The chain that begins at @head. */
+int split_take(struct ring *ring, uint16_t head, struct ring_chain *chain);
 void split_push(struct ring *ring, const struct ring_chain *chain,
 		uint32_t len);
 bool split_should_signal(struct ring *ring);

@@ -133,6 +133,16 @@ static int chain_walk(struct ring *ring, struct ring_chain *chain)
 	}
 }
 
+int split_take(struct ring *ring, uint16_t head, struct ring_chain *chain)
+{
+	int ret;
+
+	chain->head = head;
+	chain_init(chain);
+	ret = chain_walk(ring, chain);
+	return ret ? ret : 1;
+}
+
 int split_pop(struct ring *ring, struct ring_chain *chain)
 {
 	uint16_t idx = __atomic_load_n(&ring->avail->idx, __ATOMIC_ACQUIRE);
@@ -144,14 +154,13 @@ int split_pop(struct ring *ring, struct ring_chain *chain)
 	    (uint16_t)(idx - ring->next_avail) > ring->at.num)
 		return ring_fault(ring, -EINVAL, "avail index ran ahead");
 	split_no_notify(ring);
-	chain->head =
-		__atomic_load_n(&ring->avail->ring[slot], __ATOMIC_RELAXED);
-	chain_init(chain);
-	ret = chain_walk(ring, chain);
-	if (ret)
-		return ret;
-	ring->next_avail++;
-	return 1;
+	ret = split_take(ring,
+			 __atomic_load_n(&ring->avail->ring[slot],
+					 __ATOMIC_RELAXED),
+			 chain);
+	if (ret > 0)
+		ring->next_avail++;
+	return ret;
 }
 
 void split_push(struct ring *ring, const struct ring_chain *chain, uint32_t len)

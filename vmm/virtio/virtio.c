@@ -57,6 +57,7 @@ static void queue_clear(struct virtio_queue *vq)
 	vq->at = (struct ring_layout){ .num = vq->vdev->queue_size };
 	__atomic_store_n(&vq->kicked, false, __ATOMIC_RELAXED);
 	__atomic_store_n(&vq->resetting, false, __ATOMIC_RELAXED);
+	__atomic_store_n(&vq->rewired, false, __ATOMIC_RELAXED);
 }
 
 /* [lock] All registers to their values after reset (2.4, 4.1.4.3). */
@@ -104,26 +105,78 @@ static void on_doorbell(void *opaque, uint32_t events)
 }
 
 /* Without a doorbell of its own the queue is rung through the bus. */
+static bool queue_has_bell(struct virtio_queue *vq)
+{
+	if (vq->doorbell.fd < 0 && vq->vdev->dev->vm->accel->ops->ioeventfd)
+		vq->doorbell.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return vq->doorbell.fd >= 0;
+}
+
+void virtio_doorbell(struct virtio_queue *vq, bool on)
+{
+	struct virtio_dev *vdev = vq->vdev;
+
+	pthread_mutex_lock(&vdev->dev->lock);
+	vdev->transport->doorbell(vq, on);
+	pthread_mutex_unlock(&vdev->dev->lock);
+}
+
 static void queue_listen(struct virtio_queue *vq)
 {
 	struct loop_fd *bell = &vq->doorbell;
-	struct device *dev = vq->vdev->dev;
 
-	if (!dev->vm->accel->ops->ioeventfd)
-		return;
-	if (bell->fd < 0)
-		bell->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (bell->fd < 0)
-		return;
 	/* By edge: each ring is heard, and nobody has to read the count. */
 	bell->events = EPOLLIN | EPOLLET;
 	bell->fn = on_doorbell;
 	bell->opaque = vq;
-	if (loop_fd_add(vq->loop, bell))
+	if (!loop_fd_add(vq->loop, bell))
+		virtio_doorbell(vq, true);
+}
+
+const char *virtio_wires(struct virtio_queue *vq, struct virtio_wires *wires)
+{
+	struct virtio_dev *vdev = vq->vdev;
+	const char *why;
+
+	if (!vdev->transport->wires)
+		return "the device has no messages to interrupt by";
+	pthread_mutex_lock(&vdev->dev->lock);
+	why = vdev->transport->wires(vq, wires);
+	pthread_mutex_unlock(&vdev->dev->lock);
+	wires->kick_fd = vq->doorbell.fd;
+	return why;
+}
+
+/* Somebody hears the doorbell from now on. */
+static void queue_begin(struct virtio_queue *vq)
+{
+	struct virtio_dev *vdev = vq->vdev;
+
+	/* First: who changes them later says so again. */
+	__atomic_store_n(&vq->rewired, false, __ATOMIC_SEQ_CST);
+	if (!queue_has_bell(vq))
 		return;
-	pthread_mutex_lock(&dev->lock);
-	vq->vdev->transport->doorbell(vq);
-	pthread_mutex_unlock(&dev->lock);
+	vq->elsewhere = vdev->class->attach && virtio_is_live(vdev) &&
+			vdev->class->attach(vdev, vq->index);
+	if (!vq->elsewhere)
+		queue_listen(vq);
+}
+
+/* And now nobody; nothing is in flight. */
+static void queue_end(struct virtio_queue *vq)
+{
+	struct virtio_dev *vdev = vq->vdev;
+
+	if (vq->elsewhere) {
+		vdev->class->detach(vdev, vq->index);
+		vq->elsewhere = false;
+		/* There may be chains that nobody rings for once more. */
+		__atomic_store_n(&vq->kicked, true, __ATOMIC_RELEASE);
+	} else {
+		loop_fd_del(vq->loop, &vq->doorbell);
+	}
+	if (vdev->class->quiesce)
+		vdev->class->quiesce(vdev, vq->index);
 }
 
 static void queue_up(struct virtio_queue *vq)
@@ -131,19 +184,28 @@ static void queue_up(struct virtio_queue *vq)
 	if (vq->up)
 		return;
 	vq->up = true;
-	queue_listen(vq);
+	queue_begin(vq);
 }
 
 static void queue_down(struct virtio_queue *vq)
 {
-	struct virtio_dev *vdev = vq->vdev;
-
 	if (!vq->up)
 		return;
-	loop_fd_del(vq->loop, &vq->doorbell);
-	if (vdev->class->quiesce)
-		vdev->class->quiesce(vdev, vq->index);
+	queue_end(vq);
 	vq->up = false;
+}
+
+/* Serves it elsewhere, or no longer, or by other wires. */
+static void queue_rewire(struct virtio_queue *vq)
+{
+	struct virtio_dev *vdev = vq->vdev;
+	bool was_elsewhere = vq->elsewhere;
+
+	queue_end(vq);
+	/* What was signalled by wires that lead nowhere any more is lost. */
+	if (was_elsewhere && virtio_is_live(vdev))
+		vdev->transport->signal_queue(vdev, vq);
+	queue_begin(vq);
 }
 
 /* Its device's reset, which waits for this, may have begun or begin now. */
@@ -189,6 +251,8 @@ static void queue_on_call(void *opaque)
 		return;
 	}
 	queue_up(vq);
+	if (__atomic_load_n(&vq->rewired, __ATOMIC_ACQUIRE))
+		queue_rewire(vq);
 	if (__atomic_exchange_n(&vq->kicked, false, __ATOMIC_ACQ_REL))
 		virtio_serve(vdev, vq->index);
 }
@@ -209,9 +273,42 @@ void virtio_serve_later(struct virtio_dev *vdev, unsigned int index)
 	loop_post(vq->loop, &vq->call);
 }
 
+void virtio_rewire(struct virtio_queue *vq)
+{
+	if (!vq->vdev->class->attach)
+		return;
+	__atomic_store_n(&vq->rewired, true, __ATOMIC_RELEASE);
+	if (__atomic_load_n(&vq->busy, __ATOMIC_ACQUIRE))
+		loop_post(vq->loop, &vq->call);
+}
+
+void virtio_rewire_all(struct virtio_dev *vdev)
+{
+	unsigned int i;
+
+	for (i = 0; i < vdev->nr_queues; i++)
+		virtio_rewire(&vdev->queues[i]);
+}
+
+/* It was rung through the bus, or by somebody here. */
+static void queue_pass_on(struct virtio_queue *vq)
+{
+	const uint64_t one = 1;
+
+	/* It cannot be full: nobody rings so often. */
+	if (write(vq->doorbell.fd, &one, sizeof(one)) < 0)
+		return;
+}
+
 void virtio_serve(struct virtio_dev *vdev, unsigned int index)
 {
-	bool more = virtio_is_live(vdev) && vdev->class->serve(vdev, index);
+	bool more;
+
+	if (vdev->queues[index].elsewhere) {
+		queue_pass_on(&vdev->queues[index]);
+		return;
+	}
+	more = virtio_is_live(vdev) && vdev->class->serve(vdev, index);
 
 	/* What comes while the device is stopped, or stops, waits. */
 	if (more || !virtio_started(vdev))
@@ -545,7 +642,7 @@ bool virtio_pop(struct virtio_queue *vq, struct ring_chain *chain)
 {
 	int ret;
 
-	if (!vq->up || !virtio_is_live(vq->vdev))
+	if (!vq->up || vq->elsewhere || !virtio_is_live(vq->vdev))
 		return false;
 	ret = ring_pop(&vq->ring, chain);
 	if (ret < 0)
@@ -564,7 +661,7 @@ void virtio_signal(struct virtio_queue *vq)
 {
 	struct virtio_dev *vdev = vq->vdev;
 
-	if (vq->up && virtio_phase(vdev) == VIRTIO_LIVE &&
+	if (vq->up && !vq->elsewhere && virtio_phase(vdev) == VIRTIO_LIVE &&
 	    ring_should_signal(&vq->ring))
 		vdev->transport->signal_queue(vdev, vq);
 }
@@ -577,12 +674,12 @@ void virtio_poll_on(struct virtio_queue *vq)
 bool virtio_poll_off(struct virtio_queue *vq)
 {
 	vq->ring.polled = false;
-	return vq->up && ring_want_notify(&vq->ring);
+	return vq->up && !vq->elsewhere && ring_want_notify(&vq->ring);
 }
 
 bool virtio_pending(const struct virtio_queue *vq)
 {
-	return vq->up && ring_pending(&vq->ring);
+	return vq->up && !vq->elsewhere && ring_pending(&vq->ring);
 }
 
 void virtio_config_write(struct virtio_dev *vdev, uint64_t off,

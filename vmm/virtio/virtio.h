@@ -22,6 +22,10 @@
  *
  * A legacy driver, who cannot be told to wait, waits in its write of status 0.
  *
+ * While a queue is up its loop may leave serving it to somebody else, if its class
+ * has one (attach): then the loop only passes on what it is told, and takes the
+ * queue back before anything else becomes of it.
+ *
  * Of the ring's features, IN_ORDER is offered by classes whose requests end in
  * the order in which they began, and RING_PACKED where the configuration says
  * so.  NOTIFICATION_DATA is not, as a doorbell is an eventfd that has no data;
@@ -63,6 +67,14 @@ struct virtio_dev;
 /* Chains that a queue serves in one go before others have their turn. */
 #define VIRTIO_BUDGET 64
 
+/* How a queue's driver rings and is interrupted, for who serves it elsewhere. */
+struct virtio_wires {
+	uint64_t bell; /* a write to this address of memory is its doorbell, */
+	unsigned int bell_len; /* or to one of so many bytes from there */
+	int kick_fd;	       /* this one, too, is signalled to ring */
+	int call_fd;	       /* is to be signalled to interrupt */
+};
+
 struct virtio_queue {
 	struct virtio_dev *vdev;
 	/* Who serves it; the device may set it before its first reset. */
@@ -73,12 +85,14 @@ struct virtio_queue {
 	bool kicked;	/* waits to be served; atomic */
 	bool busy;	/* from DRIVER_OK until its loop let go of it; atomic */
 	bool resetting; /* by itself, while its loop has not let go; atomic */
+	bool rewired;	/* its wires are others than they were; atomic */
 	struct ring_layout at; /* as the driver has set it up */
 
 	/* [queue], but in SETUP */
 	struct ring ring;
 	struct loop_call call;
-	bool up; /* the ring is in use */
+	bool up;	/* the ring is in use */
+	bool elsewhere; /* and not here: the class has attached it */
 	/*
 	 * Made when it is first used, and kept.  The accelerator signals it
 	 * until a reset: what it counts while nobody listens is heard later.
@@ -105,6 +119,14 @@ struct virtio_class {
 	 * which it may go on, and before a reset.  May be NULL.
 	 */
 	void (*quiesce)(struct virtio_dev *vdev, unsigned int index);
+	/*
+	 * [queue] Somebody outside of this process, the module, is to serve the
+	 * queue, of which nothing is in flight, and whose ring nobody touches
+	 * until detach has given it back (ring_resume).  False: nobody does, and
+	 * the queue's loop serves it.  May be NULL.
+	 */
+	bool (*attach)(struct virtio_dev *vdev, unsigned int index);
+	void (*detach)(struct virtio_dev *vdev, unsigned int index);
 	/*
 	 * [queue] Drops what it holds of the queue's ring, which is reset by
 	 * itself, after quiesce.  May be NULL.
@@ -136,8 +158,17 @@ struct virtio_transport {
 	 */
 	void (*reset)(struct virtio_dev *vdev);
 	void (*reset_queue)(struct virtio_queue *vq);
-	/* [lock] Its loop hears the queue's doorbell, until a reset. */
-	void (*doorbell)(struct virtio_queue *vq);
+	/*
+	 * [lock] The accelerator signals the queue's doorbell, until a reset; or
+	 * it no longer does.
+	 */
+	void (*doorbell)(struct virtio_queue *vq, bool on);
+	/*
+	 * [lock] All but kick_fd; NULL, or why there is no such way.  Calls
+	 * virtio_rewire if there is another later.
+	 */
+	const char *(*wires)(struct virtio_queue *vq,
+			     struct virtio_wires *wires);
 };
 
 enum virtio_phase {
@@ -204,6 +235,8 @@ void virtio_queue_reset(struct virtio_dev *vdev, unsigned int index);
 /* The queue if its registers may be written now, or NULL. */
 struct virtio_queue *virtio_queue_setup(struct virtio_dev *vdev,
 					unsigned int index);
+/* How to serve the queue elsewhere has changed. */
+void virtio_rewire(struct virtio_queue *vq);
 /* Serves a queue that was kicked. [queue] */
 void virtio_serve(struct virtio_dev *vdev, unsigned int index);
 
@@ -229,6 +262,12 @@ bool virtio_pending(const struct virtio_queue *vq);
 void virtio_break(struct virtio_queue *vq, const char *why);
 /* Has its loop serve a queue; from any thread, with the lock or without. */
 void virtio_serve_later(struct virtio_dev *vdev, unsigned int index);
+/* For attach: NULL, or why the queue cannot be served elsewhere. [queue] */
+const char *virtio_wires(struct virtio_queue *vq, struct virtio_wires *wires);
+/* For attach: whether the accelerator signals kick_fd. [queue] */
+void virtio_doorbell(struct virtio_queue *vq, bool on);
+/* All queues: as virtio_rewire. [lock] */
+void virtio_rewire_all(struct virtio_dev *vdev);
 /* For transports: at @off, which may be anything. [lock] */
 void virtio_config_write(struct virtio_dev *vdev, uint64_t off,
 			 unsigned int size, uint64_t val);

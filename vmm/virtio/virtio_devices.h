@@ -12,6 +12,7 @@
 struct chardev;
 struct disk_config;
 struct throttle;
+struct throttle_limit;
 
 /* config: struct disk_config */
 extern const struct dev_class virtio_blk_class;
@@ -42,8 +43,9 @@ struct blk_status {
 	int failed;	  /* an errno, if something did since the last start */
 };
 
-/* Its limits. */
+/* Its limits, to look at; and the main thread sets them, all at once. */
 struct throttle *virtio_blk_throttle(struct device *dev);
+void virtio_blk_limit(struct device *dev, const struct throttle_limit *limits);
 /* The main thread; as block_resize.  The guest is told. */
 int virtio_blk_resize(struct device *dev, uint64_t size, struct error *err);
 
