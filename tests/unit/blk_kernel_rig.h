@@ -318,12 +318,6 @@ static void reads(struct fixture *f, unsigned int q, unsigned int n, bool there)
 	read_ok(f, n);
 }
 
-static uint64_t notify(struct fixture *f, unsigned int q)
-{
-	return rig_bar(f->rig, VIRTIO_PCI_BAR) + VIRTIO_PCI_NOTIFY +
-	       VIRTIO_PCI_NOTIFY_STEP * q;
-}
-
 static unsigned int msix_control(struct fixture *f)
 {
 	return rig_cap(f->rig, PCI_CAP_ID_MSIX, 0) + PCI_MSIX_FLAGS;

@@ -36,9 +36,9 @@ static void test_served(void **state)
 	for (q = 0; q < 2; q++) {
 		a = &module.queues[q].add;
 		assert_int_equal(a->flags, VIREO_QUEUE_DOORBELL);
-		assert_int_equal(a->bell_bus, VIREO_BUS_MMIO);
-		assert_int_equal(a->bell_addr, notify(f, q));
-		assert_int_equal(a->bell_len, VIRTIO_PCI_NOTIFY_STEP);
+		assert_int_equal(a->bell_bus, VIREO_BUS_PIO);
+		assert_int_equal(a->bell_addr, rig_bell_addr(f->rig, q));
+		assert_int_equal(a->bell_len, VIRTIO_PCI_BELL_STEP);
 		assert_int_equal(a->num, RIG_NUM);
 		assert_int_equal(a->features, FEATURES);
 		assert_int_equal(a->desc, RIG_DESC(q));
@@ -354,11 +354,22 @@ static void test_bar_moves(void **state)
 	uint64_t new;
 
 	start(f);
+	rig_cfg_write(f->rig, PCI_BASE_ADDRESS_2, 4, 0x3000);
+	rig_run(f->rig);
+	assert_int_equal(module.queues[1].add.bell_bus, VIREO_BUS_PIO);
+	assert_int_equal(module.queues[1].add.bell_addr,
+			 0x3000 + VIRTIO_PCI_BELL_STEP);
+	reads(f, 1, 1, true);
+	/* Without ports it is memory. */
+	rig_cfg_write(f->rig, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
 	new = rig_bar(f->rig, VIRTIO_PCI_BAR) + 0x100000;
 	rig_cfg_write(f->rig, PCI_BASE_ADDRESS_4, 4, (uint32_t) new);
 	rig_run(f->rig);
 	assert_int_equal(rig_bar(f->rig, VIRTIO_PCI_BAR), new);
-	assert_int_equal(module.queues[1].add.bell_addr, notify(f, 1));
+	assert_int_equal(module.queues[1].add.bell_bus, VIREO_BUS_MMIO);
+	assert_int_equal(module.queues[1].add.bell_addr,
+			 new + VIRTIO_PCI_NOTIFY + VIRTIO_PCI_NOTIFY_STEP);
+	assert_int_equal(module.queues[1].add.bell_len, VIRTIO_PCI_NOTIFY_STEP);
 	reads(f, 1, 1, true);
 	/* Where nobody can ring, nobody need hear; nothing is lost. */
 	rig_cfg_write(f->rig, PCI_COMMAND, 2, 0);

@@ -410,7 +410,8 @@ static int queue_add(struct blk_queue *q, const struct virtio_wires *wires)
 	snprintf(add.name, sizeof(add.name), "%s", blk->vpci.pci.dev.id);
 	if (bell) {
 		add.flags |= VIREO_QUEUE_DOORBELL;
-		add.bell_bus = VIREO_BUS_MMIO;
+		add.bell_bus = wires->bell_bus == BUS_PIO ? VIREO_BUS_PIO :
+							    VIREO_BUS_MMIO;
 		add.bell_len = wires->bell_len;
 		add.bell_addr = wires->bell;
 	}

@@ -190,23 +190,34 @@ uint8_t virtio_pci_isr_read(struct virtio_pci *vpci)
 
 /* ---- doorbells ----------------------------------------------------------- */
 
-/* [lock] While the BAR is mapped. */
-static uint64_t doorbell_addr(const struct virtio_pci *vpci,
-			      const struct virtio_queue *vq)
+/*
+ * [lock] Where a driver that is not a legacy one rings a queue: at a port, or
+ * where those are not mapped, at an address.
+ */
+static void bell_place(const struct virtio_pci *vpci,
+		       const struct virtio_queue *vq,
+		       struct virtio_wires *wires)
 {
-	return vpci->bar_base + VIRTIO_PCI_NOTIFY +
-	       vq->index * VIRTIO_PCI_NOTIFY_STEP;
+	bool port = vpci->bell_base;
+	unsigned int step = port ? VIRTIO_PCI_BELL_STEP :
+				   VIRTIO_PCI_NOTIFY_STEP;
+
+	wires->bell_bus = port ? BUS_PIO : BUS_MMIO;
+	wires->bell =
+		(port ? vpci->bell_base : vpci->bar_base + VIRTIO_PCI_NOTIFY) +
+		vq->index * step;
+	wires->bell_len = step;
 }
 
 /*
  * [lock] The accelerator signals it or no longer does.  A legacy driver writes
- * the numbers of all queues to one port, else each has a port, and an address
- * for drivers that cannot reach that one.
+ * the numbers of all queues to one port.
  */
 static int doorbell_wire(struct virtio_pci *vpci, struct virtio_queue *vq,
 			 bool on)
 {
 	struct accel *accel = vpci->pci.dev.vm->accel;
+	struct virtio_wires at;
 
 	if (vpci->legacy)
 		return accel->ops->ioeventfd(accel, BUS_PIO,
@@ -214,15 +225,11 @@ static int doorbell_wire(struct virtio_pci *vpci, struct virtio_queue *vq,
 						     VIRTIO_LEGACY_NOTIFY,
 					     2, true, vq->index,
 					     vq->doorbell.fd, !on);
-	if (vpci->bell_base)
-		return accel->ops
-			->ioeventfd(accel, BUS_PIO,
-				    vpci->bell_base +
-					    vq->index * VIRTIO_PCI_BELL_STEP,
-				    2, false, 0, vq->doorbell.fd, !on);
-	/* Any width: then KVM need not look at the instruction. */
-	return accel->ops->ioeventfd(accel, BUS_MMIO, doorbell_addr(vpci, vq),
-				     0, false, 0, vq->doorbell.fd, !on);
+	bell_place(vpci, vq, &at);
+	/* Memory by any width: then KVM need not look at the instruction. */
+	return accel->ops->ioeventfd(accel, at.bell_bus, at.bell,
+				     at.bell_bus == BUS_PIO ? at.bell_len : 0,
+				     false, 0, vq->doorbell.fd, !on);
 }
 
 /* [lock] A queue whose doorbell is not an eventfd is rung through the bus. */
@@ -261,12 +268,11 @@ static const char *vpci_wires(struct virtio_queue *vq,
 
 	if (vpci->legacy)
 		return "the driver uses the legacy interface";
-	if (!vpci->bar_base)
+	if (!vpci->bell_base && !vpci->bar_base)
 		return "its doorbell has no address";
 	if (!pci_msix_enabled(&vpci->pci) || vq->vector == VIRTIO_NO_VECTOR)
 		return "the driver uses no MSI-X";
-	wires->bell = doorbell_addr(vpci, vq);
-	wires->bell_len = VIRTIO_PCI_NOTIFY_STEP;
+	bell_place(vpci, vq, wires);
 	wires->call_fd = pci_msix_lend(&vpci->pci, vq->vector);
 	return wires->call_fd < 0 ? "no eventfd sends its messages" : NULL;
 }

@@ -53,6 +53,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../bus.h"
 #include "../device.h"
 #include "../log.h"
 #include "../loop.h"
@@ -69,7 +70,8 @@ struct virtio_dev;
 
 /* How a queue's driver rings and is interrupted, for who serves it elsewhere. */
 struct virtio_wires {
-	uint64_t bell; /* a write to this address of memory is its doorbell, */
+	enum bus_kind bell_bus;
+	uint64_t bell;	       /* a write to this address is its doorbell, */
 	unsigned int bell_len; /* or to one of so many bytes from there */
 	int kick_fd;	       /* this one, too, is signalled to ring */
 	int call_fd;	       /* is to be signalled to interrupt */
