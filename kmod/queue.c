@@ -403,8 +403,7 @@ static int wait_idle(struct vireo_queue *q, u32 timeout_ms)
 }
 
 /* The queue is stopped and idle: nothing of it changes. */
-static int tell_rest(struct vireo_queue *q,
-		     const struct vireo_queue_del *del,
+static int tell_rest(struct vireo_queue *q, const struct vireo_queue_del *del,
 		     struct vireo_queue_del __user *udel)
 {
 	u16 __user *held = u64_to_user_ptr(del->held);

@@ -72,7 +72,8 @@ static void leave(struct vireo_queue *q, const struct vireo_req *req)
 		q->full = false;
 		vireo_queue_work(&q->taker);
 	}
-	if (!q->in_flight)
+	/* Who waits has queued itself before it takes the lock to look. */
+	if (!q->in_flight && waitqueue_active(&q->idle))
 		wake_up(&q->idle);
 }
 
@@ -258,6 +259,15 @@ static struct vireo_req *next_slow(struct vireo_queue *q)
 	return req;
 }
 
+/* One that is done in pieces learns late that it is not all of it in memory. */
+static void done_whole(struct vireo_req *req, int error)
+{
+	if (error == -EFAULT)
+		vireo_req_finish(req, VIRTIO_BLK_S_IOERR);
+	else
+		vireo_req_done(req, error);
+}
+
 static void waiter(struct work_struct *work)
 {
 	struct vireo_queue *q = container_of(work, struct vireo_queue, waiter);
@@ -265,7 +275,7 @@ static void waiter(struct work_struct *work)
 
 	while ((req = next_slow(q))) {
 		if (req->whole)
-			vireo_req_done(req, vireo_req_do(req));
+			done_whole(req, vireo_req_do(req));
 		else
 			vireo_req_submit(req, false);
 		cond_resched();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What rules.c and ring.c need of the kernel, for building them into a
+ * What rules.c, ring.c and vring.h need of the kernel, for building them into a
  * user-space test program.
  */
 #ifndef _VIREO_USERSPACE_H
@@ -32,6 +32,7 @@ typedef uint64_t u64;
 #define smp_load_acquire(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define smp_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
 #define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
+#define WRITE_ONCE(x, v) __atomic_store_n(&(x), v, __ATOMIC_RELAXED)
 
 #define try_cmpxchg(p, old, new)                                          \
 	__atomic_compare_exchange_n(p, old, new, false, __ATOMIC_SEQ_CST, \

@@ -17,7 +17,8 @@ KSELFTESTS := $(KSELFTEST_NAMES:%=$(KSELFTEST_OUT)/%)
 KSELFTEST_TOOLS := $(KSELFTEST_OUT)/cost $(KSELFTEST_OUT)/cost_memory \
 	$(KSELFTEST_OUT)/cost_queue
 KSELFTEST_LIB := $(KSELFTEST_OUT)/common.o $(KSELFTEST_OUT)/guest.o \
-	$(KSELFTEST_OUT)/memory.o $(KSELFTEST_OUT)/disk.o $(KSELFTEST_OUT)/ring.o
+	$(KSELFTEST_OUT)/memory.o $(KSELFTEST_OUT)/disk.o $(KSELFTEST_OUT)/ring.o \
+	$(KSELFTEST_OUT)/inject.o
 
 KSELFTEST_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -MD -MP \
 	-D_GNU_SOURCE -Iuapi -isystem $(KSELFTEST_OUT)/include -pthread

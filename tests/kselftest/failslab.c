@@ -21,7 +21,9 @@
 
 #include "common.h"
 #include "guest.h"
+#include "inject.h"
 #include "memory.h"
+#include "ring.h"
 
 #define PORT 0x500
 #define STRIDE 0x10
@@ -30,53 +32,6 @@
 #define MEM_BYTES (MEM_PAGES * PAGE)
 /* No call has that many allocations. */
 #define MAX_NTH 2000
-
-/* ---- failing ------------------------------------------------------------ */
-
-/* Which allocations may fail; no effect on who does not ask for it. */
-static bool set_up_injection(void)
-{
-	static const char *const settings[][2] = {
-		{ "failslab/ignore-gfp-wait", "N" },
-		{ "failslab/verbose", "0" },
-		{ "fail_page_alloc/ignore-gfp-wait", "N" },
-		{ "fail_page_alloc/min-order", "0" },
-		{ "fail_page_alloc/verbose", "0" },
-	};
-	bool ok = true;
-	char path[80];
-	int fd;
-
-	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
-		snprintf(path, sizeof(path), "/sys/kernel/debug/%s",
-			 settings[i][0]);
-		fd = open(path, O_WRONLY);
-		ok &= write(fd, settings[i][1], 1) == 1;
-		close(fd);
-	}
-	return ok;
-}
-
-/* The nth allocation of this thread from now on fails. */
-static void arm(int fail, int nth)
-{
-	char s[16];
-	int len = snprintf(s, sizeof(s), "%d", nth);
-
-	if (pwrite(fail, s, len, 0) != len)
-		abort();
-}
-
-/* No more; whether one has failed. */
-static bool disarm(int fail)
-{
-	char s[16] = "";
-
-	if (pread(fail, s, sizeof(s) - 1, 0) < 1)
-		abort();
-	arm(fail, 0);
-	return !atoi(s);
-}
 
 /* ---- what fails --------------------------------------------------------- */
 
@@ -97,6 +52,9 @@ struct host {
 	uint8_t *p;
 	uint64_t version;
 	uint64_t bits[MEM_PAGES / 64];
+	/* A queue's driver, likewise. */
+	struct rig r;
+	int disk_fd;
 };
 
 static int add_region(struct host *h, int i)
@@ -269,7 +227,7 @@ FIXTURE_SETUP(failslab)
 	h->fail = open("/proc/thread-self/fail-nth", O_RDWR);
 	if (h->fail < 0)
 		SKIP_SETUP("no /proc/self/fail-nth in this kernel");
-	ASSERT_TRUE(set_up_injection());
+	ASSERT_TRUE(inject_set_up());
 	ret = guest_create(&h->g, 1);
 	if (ret)
 		SKIP_SETUP("no guest: %s", strerror(-ret));
@@ -314,9 +272,9 @@ FIXTURE_TEARDOWN(failslab)
 	int ret_;							\
 	self->failures = self->refusals = 0;				\
 	for (int n_ = 1; failed_ && n_ < MAX_NTH; n_++) {		\
-		arm(self->h->fail, n_);					\
+		inject_arm(self->h->fail, n_);					\
 		ret_ = call(self->h);					\
-		failed_ = disarm(self->h->fail);			\
+		failed_ = inject_disarm(self->h->fail);			\
 		self->failures += failed_;				\
 		if (ret_ < 0) {						\
 			ASSERT_TRUE(failed_) { TH_LOG("allocation %d", n_); } \
@@ -384,9 +342,9 @@ TEST_F_TIMEOUT(failslab, del, 300)
 	EXPECT_EQ(self->refusals, 0);
 	EXPECT_ALL_SERVED();
 
-	arm(self->h->fail, 1);
+	inject_arm(self->h->fail, 1);
 	EXPECT_EQ(del(self->h), 0);
-	EXPECT_GE(disarm(self->h->fail), bus);
+	EXPECT_GE(inject_disarm(self->h->fail), bus);
 	EXPECT_SERVED(0, true);
 	EXPECT_SERVED(1, false);
 	EXPECT_SERVED(2, true);
@@ -440,9 +398,9 @@ TEST_F_TIMEOUT(failslab, kvm_drops_the_bus, 300)
 		SKIP(return, "exits are not served on KVM's bus");
 	for (int n = 1; served && n < 20; n++) {
 		ASSERT_EQ(ioeventfd(self->h, 0), 0);
-		arm(self->h->fail, n);
+		inject_arm(self->h->fail, n);
 		ioeventfd(self->h, KVM_IOEVENTFD_FLAG_DEASSIGN);
-		if (!disarm(self->h->fail))
+		if (!inject_disarm(self->h->fail))
 			break;
 		guest_access(&self->h->g, GUEST_IN, 1, PORT, 0, &served);
 		served = !served;
@@ -596,9 +554,9 @@ TEST_F_TIMEOUT(failslab, mem_fetch, 300)
 	for (n = 1; failed && n < MAX_NTH; n++) {
 		for (size_t i = 0; i < MEM_PAGES; i += 2)
 			self->h->p[i * PAGE] ^= 1;
-		arm(self->h->fail, n);
+		inject_arm(self->h->fail, n);
 		ret = IOCTL(log, VIREO_DIRTY_FETCH, &f);
-		failed = disarm(self->h->fail);
+		failed = inject_disarm(self->h->fail);
 		ASSERT_TRUE(!ret || (failed && ret == -ENOMEM));
 		if (ret) {
 			EXPECT_EQ(f.done, 0);
@@ -668,9 +626,9 @@ static int vcpu_page(struct host *h, size_t page)
 		s_ = mem_snapshot(self->h->mem, 0);			\
 		ASSERT_GE(s_, 0);					\
 		log_take(log_, self->d, MEM_BYTES);			\
-		arm(self->h->fail, n_);					\
+		inject_arm(self->h->fail, n_);					\
 		ret_ = write_page(self->h, page_);			\
-		failed_ = disarm(self->h->fail);			\
+		failed_ = inject_disarm(self->h->fail);			\
 		EXPECT_TRUE(!ret_ || (failed_ && ret_ == -ENOMEM));	\
 		if (!ret_)						\
 			EXPECT_EQ(*(uint64_t *)(self->h->p + page_ * PAGE), \
@@ -721,9 +679,9 @@ TEST_F_TIMEOUT(failslab, mem_discard, 300)
 	for (n = 1; failed && n < MAX_NTH; n++) {
 		ASSERT_TRUE(open_object(self->h));
 		s = mem_snapshot(self->h->mem, 0);
-		arm(self->h->fail, n);
+		inject_arm(self->h->fail, n);
 		ret = mem_discard(self->h->mem, 0, 8 * PAGE);
-		failed = disarm(self->h->fail);
+		failed = inject_disarm(self->h->fail);
 		EXPECT_TRUE(!ret || (failed && ret == -ENOMEM));
 		if (!ret)
 			EXPECT_TRUE(page_is_zero(self->h->p + 3 * PAGE));
@@ -741,6 +699,79 @@ TEST_F_TIMEOUT(failslab, mem_discard, 300)
 	}
 	ASSERT_FALSE(failed);
 	EXPECT_GE(lost, 1);
+}
+
+/* ---- block queues -------------------------------------------------------- */
+
+#define BELL 0x700
+
+static int create_disk(struct host *h)
+{
+	struct vireo_disk_create create = disk_template(h->disk_fd, RIG_DISK);
+
+	return IOCTL(h->dev, VIREO_DISK_CREATE, &create);
+}
+
+static int add_queue(struct host *h)
+{
+	struct vireo_queue_add add = queue_template(&h->r);
+
+	add.next_avail = add.next_used = h->r.used->idx;
+	if (h->path == VIREO_EXIT_PATH_BUS) {
+		add.flags = VIREO_QUEUE_DOORBELL;
+		add.bell_addr = BELL;
+		add.bell_len = 2;
+	}
+	return rig_add(&h->r, &add);
+}
+
+static void del_queue(struct host *h, int unused)
+{
+	struct vireo_queue_del del = {};
+
+	(void)unused;
+	rig_del(&h->r, &del);
+}
+
+static int read_disk(struct host *h)
+{
+	/* Not aligned, and of many pages: all that can be allocated is. */
+	rig_put(&h->r, VIRTIO_BLK_T_IN, 0, RIG_DATA + 4, 16 * PAGE);
+	guest_access(&h->g, GUEST_OUT, 2, BELL, 0, NULL);
+	return 0;
+}
+
+/* Nothing is lost: what there is no memory for now is done later. */
+static void has_read(struct host *h, int unused)
+{
+	(void)unused;
+	if (!rig_wait(&h->r, 1))
+		h->r.id = -1;
+}
+
+TEST_F_TIMEOUT(failslab, queue, 300)
+{
+	struct host *h = self->h;
+
+	h->disk_fd = ram_open();
+	if (h->disk_fd < 0)
+		SKIP(return, "no RAM disk");
+	ASSERT_EQ(rig_open_on(&h->r, dup(h->g.vm)), 0);
+	ASSERT_EQ(rig_disk(&h->r, h->disk_fd, RIG_DISK, 0), 0);
+	FAIL_EACH(create_disk, close_created);
+	EXPECT_GE(self->refusals, 1);
+	FAIL_EACH(add_queue, del_queue);
+	EXPECT_GE(self->refusals, 4);
+	if (h->path == VIREO_EXIT_PATH_BUS) {
+		ASSERT_EQ(add_queue(h), 0);
+		FAIL_EACH(read_disk, has_read);
+		EXPECT_GE(self->failures, 4);
+		EXPECT_NE(h->r.id, -1U);
+		EXPECT_EQ(rig_state(&h->r).errors, 0);
+		EXPECT_EQ(rig_state(&h->r).fault, VIREO_QUEUE_OK);
+	}
+	rig_close(&h->r);
+	close(h->disk_fd);
 }
 
 TEST_HARNESS_MAIN

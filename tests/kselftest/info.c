@@ -66,9 +66,14 @@ TEST_F(info, device_is_for_root)
 
 TEST_F(info, short_struct)
 {
-	struct vireo_info info = { .size = sizeof(info) - 1 };
+	/* The first version ended here. */
+	const uint32_t first = offsetof(struct vireo_info, queue_features);
+	struct vireo_info info = { .size = first - 1, .queue_features = 1 };
 
 	EXPECT_EQ(IOCTL(self->dev, VIREO_INFO, &info), -EINVAL);
+	info.size = first;
+	EXPECT_EQ(IOCTL(self->dev, VIREO_INFO, &info), 0);
+	EXPECT_EQ(info.queue_features, 1);
 	info.size = 0;
 	EXPECT_EQ(IOCTL(self->dev, VIREO_INFO, &info), -EINVAL);
 }

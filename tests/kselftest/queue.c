@@ -510,4 +510,32 @@ TEST_F(request, notifications)
 	EXPECT_TRUE(false) TH_LOG("it wants no notification");
 }
 
+/* What the owner is told, while the queue is there and when it goes. */
+TEST_F(request, counts)
+{
+	struct vireo_queue_count *c;
+	struct vireo_queue_del del = {};
+	struct vireo_queue_state state;
+	struct rig *r = &self->r;
+
+	EXPECT_EQ(rig_do(r, VIRTIO_BLK_T_OUT, 8, RIG_DATA, 4096), 0);
+	EXPECT_EQ(rig_do(r, VIRTIO_BLK_T_IN, 8, RIG_DATA, 1024), 0);
+	EXPECT_EQ(rig_do(r, VIRTIO_BLK_T_IN, 0, RIG_DATA, 512), 0);
+	EXPECT_EQ(rig_do(r, VIRTIO_BLK_T_FLUSH, 0, 0, 0), 0);
+	EXPECT_EQ(rig_do(r, VIRTIO_BLK_T_IN, RIG_DISK / 512, RIG_DATA, 512), 1);
+	state = rig_state(r);
+	ASSERT_EQ(rig_del(r, &del), 0);
+	EXPECT_EQ(memcmp(&state.counts, &del.counts, sizeof(del.counts)), 0);
+	c = del.counts.kinds;
+	EXPECT_EQ(c[VIREO_QUEUE_WRITE].ops, 1);
+	EXPECT_EQ(c[VIREO_QUEUE_WRITE].bytes, 4096);
+	EXPECT_GT(c[VIREO_QUEUE_WRITE].ns, 0);
+	EXPECT_EQ(c[VIREO_QUEUE_READ].ops, 2);
+	EXPECT_EQ(c[VIREO_QUEUE_READ].bytes, 1536);
+	EXPECT_EQ(c[VIREO_QUEUE_READ].invalid, 1);
+	EXPECT_EQ(c[VIREO_QUEUE_READ].failed, 0);
+	EXPECT_EQ(c[VIREO_QUEUE_FLUSH].ops, 1);
+	EXPECT_EQ(del.counts.highest, 16 * 512);
+}
+
 TEST_HARNESS_MAIN

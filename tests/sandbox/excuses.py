@@ -35,7 +35,6 @@ EXCUSES = {
         "ioctl VIREO_QUEUE_ADD": MODULE,
         "ioctl VIREO_QUEUE_DEL": MODULE,
         "ioctl VIREO_QUEUE_STATE": MODULE,
-        "ioctl VIREO_STATS": MODULE,
         "mmap": "no request went through a large buffer",
         "munmap": "no request went through a large buffer",
         "poll": "no request was under way when its queue was stopped",

@@ -245,7 +245,6 @@ static const struct sandbox_call io_calls[] = {
 	IOCTL(VIREO_QUEUE_ADD),
 	IOCTL(VIREO_QUEUE_DEL),
 	IOCTL(VIREO_QUEUE_STATE),
-	IOCTL(VIREO_STATS),
 	CALL(futex),
 	/* Memory of our own, none of it executable. */
 	CALL(brk),
