@@ -31,6 +31,7 @@ enum sandbox_thread {
 	SANDBOX_MAIN,
 	SANDBOX_VCPU,
 	SANDBOX_IO, /* serves disks, or waits for the host for them */
+	SANDBOX_NET, /* serves a network card */
 	SANDBOX_NR_THREADS
 };
 
