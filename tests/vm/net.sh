@@ -13,30 +13,24 @@ start_net() {
 
 # tell NAME COMMAND: has the guest do that; what it says is in $t/said
 tell() {
-	local before
-	from "$1"
-	before=$(wc -c <"$tmp/$1/out")
-	type_in "$1" "$2\n"
-	reaches "$1" out "^guest: done $2\$" || return
-	tail -c "+$((before + 1))" "$tmp/$1/out" | tr -d '\r' |
-		sed -n 's/^guest: //p' >"$t/said"
-}
-
-# tell_again NAME COMMAND: one that it has done before
-tell_again() {
 	local count before
 	from "$1"
 	before=$(wc -c <"$tmp/$1/out")
-	count=$(tr -d '\r' <"$tmp/$1/out" | grep -c "^guest: done $2\$")
+	count=$(times_done "$1" "$2")
 	type_in "$1" "$2\n"
-	wait_for $boot_limit more_done "$1" "$2" "$count" ||
+	wait_for $boot_limit has_done "$1" "$2" "$count" ||
 		fail "'$2' does not end" || return
+	! gone "${pids[$1]}" || fail "it ended in '$2'" || return
 	tail -c "+$((before + 1))" "$tmp/$1/out" | tr -d '\r' |
 		sed -n 's/^guest: //p' >"$t/said"
 }
 
-more_done() {
-	[ "$(tr -d '\r' <"$tmp/$1/out" | grep -c "^guest: done $2\$")" -gt "$3" ]
+times_done() {
+	tr -d '\r' <"$tmp/$1/out" | grep -c "^guest: done $2\$"
+}
+
+has_done() {
+	gone "${pids[$1]}" || [ "$(times_done "$1" "$2")" -gt "$3" ]
 }
 
 # The sum of what the guest serves
@@ -153,11 +147,11 @@ net_tap_many() {
 
 net_tap_link() {
 	ask tap set_link '{"name": "net0", "up": false}' || fail "no set_link" || return
-	tell_again tap 'until_carrier 0' && want said '^carrier 0$' || return
+	tell tap 'until_carrier 0' && want said '^carrier 0$' || return
 	! ping -c 1 -W 2 192.168.77.2 >"$t/ping" 2>&1 || fail "it answers" || return
 	ask tap set_link '{"name": "net0", "up": true}' || fail "no set_link" || return
-	tell_again tap 'until_carrier 1' && want said '^carrier 1$' || return
-	tell_again tap 'reaches 192.168.77.1' && want said '^reaches'
+	tell tap 'until_carrier 1' && want said '^carrier 1$' || return
+	tell tap 'reaches 192.168.77.1' && want said '^reaches'
 }
 
 net_tap_filter() {
