@@ -2,17 +2,21 @@
 /*
  * Frames by a virtio network card (virtio 1.2, 5.1) in slot 1, which its other end
  * sends back: one after the other, and each is waited for.  echo=0: only that they
- * are gone.  mq=1: two pairs of queues are asked for first.  rounds=N: so many,
- * 0: without end.
+ * are gone.  mq=1: two pairs of queues are asked for first.  msix=1 has it send messages,
+ * which nobody waits for.  rounds=N: so many, 0: without end.
  */
 #include "pci.h"
 
 #define NIC DEVFN(1, 0)
 #define COMMAND 0x04
+#define CAPABILITIES 0x34
+#define BAR1 0x14
 #define BAR4 0x20
+#define CAP_MSIX 0x11
 
 /* The device's structures, where this one has them in BAR 4. */
 #define BAR 0xd0000000
+#define MSIX 0xd0100000
 #define CONFIG (BAR + 0x2000)
 #define NOTIFY (BAR + 0x3000)
 
@@ -70,26 +74,43 @@ static uint32_t get32(uint32_t addr)
 	return *(volatile uint32_t *)(uintptr_t)addr;
 }
 
-static void queue_on(struct queue *q, uint32_t number)
+static void messages(void)
+{
+	uint32_t cap = pci_read(NIC, CAPABILITIES) & 0xff, i;
+
+	while ((pci_read(NIC, cap) & 0xff) != CAP_MSIX)
+		cap = pci_read(NIC, cap) >> 8 & 0xff;
+	pci_write(NIC, cap, pci_read(NIC, cap) | 1U << 31);
+	for (i = 0; i < 2; i++) {
+		set32(MSIX + i * 16, 0xfee00000);
+		set32(MSIX + i * 16 + 8, 0x30 + i);
+		set32(MSIX + i * 16 + 12, 0);
+	}
+}
+
+static void queue_on(struct queue *q, uint32_t number, uint16_t vector)
 {
 	q->number = number;
 	set16(BAR + 0x16, (uint16_t)number);
 	set16(BAR + 0x18, RING);
-	set16(BAR + 0x1a, 0xffff);
+	set16(BAR + 0x1a, vector);
 	set32(BAR + 0x20, (uint32_t)(uintptr_t)q->desc);
 	set32(BAR + 0x28, (uint32_t)(uintptr_t)&q->avail);
 	set32(BAR + 0x30, (uint32_t)(uintptr_t)&q->used);
 	set16(BAR + 0x1c, 1);
 }
 
-static void start(void)
+static void start(uint32_t msix)
 {
 	uint32_t features, pairs;
 
 	pci_write(NIC, COMMAND, 0);
+	pci_write(NIC, BAR1, MSIX);
 	pci_write(NIC, BAR4, BAR);
 	pci_write(NIC, BAR4 + 4, 0);
 	pci_write(NIC, COMMAND, 6);
+	if (msix)
+		messages();
 	set8(BAR + 0x14, 0);
 	set8(BAR + 0x14, 3);
 	set32(BAR, 0);
@@ -100,9 +121,9 @@ static void start(void)
 	set32(BAR + 0xc, 1); /* VERSION_1 */
 	set8(BAR + 0x14, 11);
 	pairs = features & F_MQ ? get32(CONFIG + 8) & 0xffff : 1;
-	queue_on(&queues[RX], 0);
-	queue_on(&queues[TX], 1);
-	queue_on(&queues[CTRL], 2 * pairs);
+	queue_on(&queues[RX], 0, msix ? 0 : 0xffff);
+	queue_on(&queues[TX], 1, msix ? 1 : 0xffff);
+	queue_on(&queues[CTRL], 2 * pairs, 0xffff);
 	set8(BAR + 0x14, 15);
 }
 
@@ -174,7 +195,7 @@ void main(const struct start_info *info)
 	uint32_t rounds = option(info, "rounds", 20), round, fails = 0;
 	uint32_t echo = option(info, "echo", 1);
 
-	start();
+	start(option(info, "msix", 0));
 	if (option(info, "mq", 0))
 		fails += pairs(2) + pairs(1);
 	for (round = 0; !rounds || round < rounds; round++)

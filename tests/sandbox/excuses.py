@@ -25,6 +25,7 @@ EXCUSES = {
         "ioctl VIREO_IO_DEL": MODULE,
         "ioctl VIREO_IO_ENABLE": MODULE,
     },
+    3: {},
     2: {
         "io_submit": DIRECT,
         "ioctl BLKDISCARD": DEVICE,
