@@ -113,6 +113,34 @@ net_isolated() {
 		net_ends isolated
 }
 
+# ---- passt --------------------------------------------------------------------
+
+# It wants a card of the host's with a way out, and is nobody's process.
+start_passt() {
+	command -v passt >/dev/null || { why="no passt"; return 4; }
+	mkdir -m 777 "$tmp/passt"
+	modprobe dummy && ip link add out0 type dummy &&
+		ip address add 192.0.2.2/24 dev out0 && ip link set out0 up &&
+		ip route add default via 192.0.2.1 || fail "no card" || return
+	passt -f -s "$tmp/passt/sock" -t 8024:80 >"$tmp/passt.log" 2>&1 &
+	started+=($!)
+	wait_for 20 test -S "$tmp/passt/sock" ||
+		fail "passt: $(tail -n 1 "$tmp/passt.log")" || return
+	start_net passt "passt,path=$tmp/passt/sock"
+}
+
+# The way out is the host itself to it.
+net_passt() {
+	[ -n "${pids[passt]-}" ] || { why="no passt"; return 4; }
+	net_ready passt && tell passt dhcp &&
+		want said '^bound 192.0.2.2 255.255.255.0 192.0.2.1' || return
+	tell passt 'fetch http://192.0.2.1:8080/data' &&
+		want said "^fetched $(host_sum)\$" || return
+	tell passt 'serve 5000000' &&
+		host_fetches http://127.0.0.1:8024/data "$(served)" &&
+		net_ends passt
+}
+
 # ---- tap ----------------------------------------------------------------------
 
 make_tap() {
@@ -204,6 +232,8 @@ net_tests() {
 	run_test "network: tap: the cable out and in" net_tap_link
 	run_test "network: tap: what the driver wants to get" net_tap_filter
 	run_test "network: tap: the guest ends" net_ends tap
+	run_test "network: passt runs" start_passt
+	run_test "network: passt: an address, and data in both directions" net_passt
 	start_net left "link,path=$tmp/link.sock"
 	start_net right "link,path=$tmp/link.sock"
 	run_test "network: link: two guests" net_link

@@ -135,6 +135,9 @@ static json_t *counts(const struct net_count *c)
 			 (json_int_t)c->invalid);
 }
 
+/* The words of options_table.c, in the order of enum net_kind. */
+static const char *const kinds[] = { "user", "tap", "link", "passt" };
+
 json_t *cmd_query_net(struct qmp_call *call, json_t *args)
 {
 	json_t *list = json_array(), *queues;
@@ -158,7 +161,7 @@ json_t *cmd_query_net(struct qmp_call *call, json_t *args)
 		json_array_append_new(list,
 				      json_pack("{s:s,s:s,s:o,s:b,s:b,s:i,s:o}",
 						"name", dev->id, "backend",
-						st.backend, "mac",
+						kinds[st.config->kind], "mac",
 						mac_text(st.mac), "link-up",
 						st.link_up, "peer", st.carrier,
 						"active-queues",

@@ -47,7 +47,6 @@ struct net_port {
 };
 
 struct net_ops {
-	const char *name;
 	/*
 	 * A frame into @buf of @len bytes, and what is to be said of it.  Its
 	 * length; -EAGAIN: there is none; another error: this one is lost, or,

@@ -213,7 +213,6 @@ static void stream_close(struct net_backend *backend)
 }
 
 static const struct net_ops stream_ops = {
-	.name = "stream",
 	.recv = stream_recv,
 	.send = stream_send,
 	.close = stream_close,

@@ -92,7 +92,6 @@ static void tap_close(struct net_backend *backend)
 }
 
 static const struct net_ops tap_ops = {
-	.name = "tap",
 	.recv = tap_recv,
 	.send = tap_send,
 	.offload = tap_offload,
@@ -100,7 +99,6 @@ static const struct net_ops tap_ops = {
 };
 
 static const struct net_ops tap_queues_ops = {
-	.name = "tap",
 	.recv = tap_recv,
 	.send = tap_send,
 	.offload = tap_offload,

@@ -482,7 +482,6 @@ void virtio_net_status(const struct device *dev, struct net_status *status)
 
 	*status = (struct net_status){
 		.config = nic->cfg,
-		.backend = nic->backend->ops->name,
 		.nr_pairs = nic->nr_pairs,
 		.nr_active = __atomic_load_n(&nic->nr_active, __ATOMIC_ACQUIRE),
 	};

@@ -99,7 +99,6 @@ struct net_count {
 
 struct net_status {
 	const struct net_config *config;
-	const char *backend;
 	uint8_t mac[6]; /* at power-on */
 	bool link_up;
 	bool carrier;		/* somebody is at the other end */
