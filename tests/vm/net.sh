@@ -59,6 +59,7 @@ serve_host() {
 	head -c 8M /dev/urandom >"$tmp/www/data"
 	busybox httpd -f -p 8080 -h "$tmp/www" &
 	started+=($!)
+	disown # or its end would be told of
 }
 
 host_sum() {
@@ -124,6 +125,7 @@ start_passt() {
 		ip route add default via 192.0.2.1 || fail "no card" || return
 	passt -f -s "$tmp/passt/sock" -t 8024:80 >"$tmp/passt.log" 2>&1 &
 	started+=($!)
+	disown
 	wait_for 20 test -S "$tmp/passt/sock" ||
 		fail "passt: $(tail -n 1 "$tmp/passt.log")" || return
 	start_net passt "passt,path=$tmp/passt/sock"

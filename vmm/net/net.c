@@ -49,54 +49,47 @@ int net_new(struct net_backend **out, size_t size, const struct net_ops *ops,
 	return 0;
 }
 
-/* What it would be silly to ask for, as nothing would come of it. */
-static int check(const struct net_config *cfg, unsigned int nr_ports,
-		 struct error *err)
+int net_check(const struct net_config *cfg, struct error *err)
 {
 	bool tap = cfg->kind == NET_TAP, user = cfg->kind == NET_USER;
 	bool path = cfg->kind == NET_LINK || cfg->kind == NET_PASST;
+	uint8_t mac[NET_MAC];
 
 	if (!tap && (cfg->name || cfg->has_fd))
 		return error_set(err, EINVAL, "name and fd are of tap only");
 	if (cfg->name && cfg->has_fd)
 		return error_set(err, EINVAL,
 				 "tap has a name or an fd, not both");
-	if (!tap && nr_ports > 1)
+	if (cfg->queues > 1 && (!tap || cfg->has_fd))
 		return error_set(err, EINVAL,
-				 "queues=%u: only tap has more than one",
-				 nr_ports);
-	if (cfg->has_fd && nr_ports > 1)
-		return error_set(err, EINVAL, "queues=%u: an fd is one queue",
-				 nr_ports);
-	if (path != !!cfg->path)
-		return error_set(err, EINVAL,
-				 path ? "path is missing" :
-					"path is of link and passt only");
+				 "queues=%u: only tap by name has more than "
+				 "one",
+				 cfg->queues);
+	if (path && !cfg->path)
+		return error_set(err, EINVAL, "path is missing");
+	if (!path && cfg->path)
+		return error_set(err, EINVAL, "path is of link and passt only");
 	if (!user && (cfg->hostfwd || cfg->subnet || cfg->isolated))
 		return error_set(err, EINVAL,
-				 "hostfwd, subnet and isolated are of user "
-				 "only");
-	return 0;
+				 "hostfwd, subnet and isolated are of user only");
+	return cfg->mac ? net_parse_mac(cfg->mac, mac, err) : 0;
 }
 
 int net_open(struct net_backend **backend, const struct net_config *cfg,
 	     const char *id, unsigned int nr_ports, struct error *err)
 {
-	int rc = check(cfg, nr_ports, err);
+	int rc;
 
-	if (!rc) {
-		switch (cfg->kind) {
-		case NET_TAP:
-			rc = tap_open(backend, cfg, nr_ports, err);
-			break;
-		case NET_LINK:
-		case NET_PASST:
-			rc = stream_open(backend, cfg, cfg->kind == NET_LINK,
-					 err);
-			break;
-		default:
-			rc = user_open(backend, cfg, err);
-		}
+	switch (cfg->kind) {
+	case NET_TAP:
+		rc = tap_open(backend, cfg, nr_ports, err);
+		break;
+	case NET_LINK:
+	case NET_PASST:
+		rc = stream_open(backend, cfg, cfg->kind == NET_LINK, err);
+		break;
+	default:
+		rc = user_open(backend, cfg, err);
 	}
 	if (rc)
 		error_prefix(err, "network card %s", id);

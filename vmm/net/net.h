@@ -78,7 +78,9 @@ struct net_backend {
 	unsigned int nr_ports;
 };
 
-/* By what the configuration says; all or nothing. */
+/* What no option can check alone; -EINVAL. */
+int net_check(const struct net_config *cfg, struct error *err);
+/* By what the configuration, which was checked, says; all or nothing. */
 int net_open(struct net_backend **backend, const struct net_config *cfg,
 	     const char *id, unsigned int nr_ports, struct error *err);
 void net_close(struct net_backend *backend);
