@@ -105,8 +105,8 @@ static struct net_end {
 static const void *net_config(struct net_end *e)
 {
 	e->at.sun_family = AF_UNIX;
-	snprintf(e->at.sun_path, sizeof(e->at.sun_path), "%s.net-%zd", image,
-		 e - ends);
+	snprintf(e->at.sun_path, sizeof(e->at.sun_path), "%s.net-%d", image,
+		 (int)(e - ends));
 	e->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	if (e->listener < 0 ||
 	    bind(e->listener, (struct sockaddr *)&e->at, sizeof(e->at)) ||

@@ -119,16 +119,16 @@ net_isolated() {
 # It wants a card of the host's with a way out, and is nobody's process.
 start_passt() {
 	command -v passt >/dev/null || { why="no passt"; return 4; }
-	mkdir -m 777 "$tmp/passt"
+	mkdir -m 777 "$tmp/passt-sock"
 	modprobe dummy && ip link add out0 type dummy &&
 		ip address add 192.0.2.2/24 dev out0 && ip link set out0 up &&
 		ip route add default via 192.0.2.1 || fail "no card" || return
-	passt -f -s "$tmp/passt/sock" -t 8024:80 >"$tmp/passt.log" 2>&1 &
+	passt -f -s "$tmp/passt-sock/s" -t 8024:80 >"$tmp/passt.log" 2>&1 &
 	started+=($!)
 	disown
-	wait_for 20 test -S "$tmp/passt/sock" ||
+	wait_for 20 test -S "$tmp/passt-sock/s" ||
 		fail "passt: $(tail -n 1 "$tmp/passt.log")" || return
-	start_net passt "passt,path=$tmp/passt/sock"
+	start_net passt "passt,path=$tmp/passt-sock/s"
 }
 
 # The way out is the host itself to it.
