@@ -32,6 +32,7 @@ struct loop {
 
 	pthread_mutex_t lock;
 	struct loop_timer *timers; /* sorted by deadline */
+	bool armed;		   /* there are some; read without the lock */
 	struct loop_call *calls, **calls_end;
 	bool posted; /* there are some; read without the lock */
 };
@@ -189,6 +190,7 @@ static void timer_unlink(struct loop *loop, struct loop_timer *t)
 			break;
 		}
 	t->deadline = 0;
+	__atomic_store_n(&loop->armed, loop->timers != NULL, __ATOMIC_RELAXED);
 }
 
 void loop_timer_arm(struct loop *loop, struct loop_timer *t, uint64_t deadline)
@@ -205,6 +207,7 @@ void loop_timer_arm(struct loop *loop, struct loop_timer *t, uint64_t deadline)
 			break;
 	t->next = *p;
 	*p = t;
+	__atomic_store_n(&loop->armed, true, __ATOMIC_RELAXED);
 	first = loop->timers == t;
 	pthread_mutex_unlock(&loop->lock);
 	if (first)
@@ -338,12 +341,28 @@ static void run_deferred(struct loop *loop)
 	}
 }
 
+/*
+ * Whether there are calls, or timers; what another thread adds after the look
+ * comes with a wake-up.
+ */
+static bool any_calls(const struct loop *loop)
+{
+	return __atomic_load_n(&loop->posted, __ATOMIC_RELAXED);
+}
+
+static bool any_timers(const struct loop *loop)
+{
+	return __atomic_load_n(&loop->armed, __ATOMIC_RELAXED);
+}
+
 /* As many calls as were queued when it began, so that fds get their turn. */
 static void run_calls(struct loop *loop)
 {
 	struct loop_call *call;
 	unsigned int n = 0;
 
+	if (!any_calls(loop))
+		return;
 	pthread_mutex_lock(&loop->lock);
 	for (call = loop->calls; call; call = call->next)
 		n++;
@@ -359,9 +378,12 @@ static void run_calls(struct loop *loop)
 
 static void run_timers(struct loop *loop)
 {
-	uint64_t now = loop_now();
 	struct loop_timer *t;
+	uint64_t now;
 
+	if (!any_timers(loop))
+		return;
+	now = loop_now();
 	pthread_mutex_lock(&loop->lock);
 	while (loop->timers && loop->timers->deadline <= now) {
 		t = loop->timers;
@@ -398,17 +420,16 @@ static bool any_always(const struct loop *loop)
 static struct timespec *time_left(struct loop *loop, struct timespec *ts)
 {
 	uint64_t deadline, now;
-	bool calls;
-
-	pthread_mutex_lock(&loop->lock);
-	deadline = loop->timers ? loop->timers->deadline : 0;
-	calls = loop->calls != NULL;
-	pthread_mutex_unlock(&loop->lock);
 
 	ts->tv_sec = 0;
 	ts->tv_nsec = 0;
-	if (calls || any_always(loop))
+	if (any_calls(loop) || any_always(loop))
 		return ts;
+	if (!any_timers(loop))
+		return NULL;
+	pthread_mutex_lock(&loop->lock);
+	deadline = loop->timers ? loop->timers->deadline : 0;
+	pthread_mutex_unlock(&loop->lock);
 	if (!deadline)
 		return NULL;
 	now = loop_now();
@@ -452,7 +473,7 @@ static bool poll_once(struct loop *loop)
 	for (p = loop->pollers; p; p = p->next)
 		any |= p->poll(p->opaque);
 	/* What others have posted comes with a wake-up, but that is late. */
-	return any || __atomic_load_n(&loop->posted, __ATOMIC_RELAXED) ||
+	return any || any_calls(loop) ||
 	       __atomic_load_n(&loop->stop, __ATOMIC_ACQUIRE);
 }
 

@@ -11,11 +11,16 @@
 #define COMMAND 0x04
 #define CAPABILITIES 0x34
 #define BAR1 0x14
+#define BAR2 0x18
 #define BAR4 0x20
 #define CAP_MSIX 0x11
 
-/* The device's structures, where this one has them in BAR 4. */
+/*
+ * The device's structures, where this one has them in BAR 4, and its doorbells in
+ * BAR 2.
+ */
 #define BAR 0xd0000000
+#define BELL 0x3000
 #define MSIX 0xd0100000
 #define ISR (BAR + 0x1000)
 #define CONFIG (BAR + 0x2000)
@@ -102,9 +107,10 @@ static void start(uint32_t msix)
 {
 	pci_write(DISK, COMMAND, 0);
 	pci_write(DISK, BAR1, MSIX);
+	pci_write(DISK, BAR2, BELL);
 	pci_write(DISK, BAR4, BAR);
 	pci_write(DISK, BAR4 + 4, 0);
-	pci_write(DISK, COMMAND, 6);
+	pci_write(DISK, COMMAND, 7);
 	if (msix)
 		messages();
 	set8(BAR + 0x14, 0);
@@ -151,12 +157,17 @@ static void add(uint32_t type, uint64_t sector, uint32_t len)
 	queue.avail.idx++;
 }
 
+/* By one doorbell and by the other. */
 static void wait(void)
 {
+	static uint32_t rings;
 	uint64_t end;
 
 	__asm__ volatile("lock; addl $0, (%%esp)" : : : "memory");
-	set16(NOTIFY, 0);
+	if (rings++ % 2)
+		set16(NOTIFY, 0);
+	else
+		outw(BELL, 0);
 	while (queue.used.idx != queue.avail.idx)
 		__asm__ volatile("pause");
 	/* Until it has told, too. */

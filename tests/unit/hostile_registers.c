@@ -72,10 +72,18 @@ static void early_kick(struct hostile *h)
 
 static void kick_nothing(struct hostile *h)
 {
+	struct bus_hint hint = { 0 };
 	unsigned int off;
+	uint64_t port;
 
 	for (off = VIRTIO_PCI_NOTIFY; off < VIRTIO_PCI_BAR_LEN; off += 4)
 		rig_write(h->rig, off, 2, off);
+	for (off = 0; off < h->rig->pci->bars[VIRTIO_PCI_BAR_BELL].range.len;
+	     off++) {
+		port = rig_bar(h->rig, VIRTIO_PCI_BAR_BELL) + off;
+		bus_write(&h->rig->vm.pio, &hint, port, 1 + off % 2, off);
+		bus_read(&h->rig->vm.pio, &hint, port, 2);
+	}
 	h_go(h);
 }
 

@@ -64,8 +64,7 @@ static void add(struct fixture *f, unsigned int q, unsigned int n,
 /* As the accelerator would, and no more: the main loop does not run. */
 static void ring_bell(struct fixture *f, unsigned int q)
 {
-	uint64_t addr = rig_bar(f->rig, VIRTIO_PCI_BAR) + VIRTIO_PCI_NOTIFY +
-			VIRTIO_PCI_NOTIFY_STEP * q;
+	uint64_t addr = rig_bell_addr(f->rig, q);
 	uint64_t one = 1;
 	unsigned int i, tries = 5000;
 	int fd = -1;

@@ -19,6 +19,16 @@ static void test_identity(void **state)
 	cap = rig_cap(rig, PCI_CAP_ID_VNDR, VIRTIO_PCI_CAP_DEVICE_CFG);
 	assert_int_equal(rig_cfg_read(rig, cap + VIRTIO_PCI_CAP_LENGTH, 4), 12);
 	cap = rig_cap(rig, PCI_CAP_ID_VNDR, VIRTIO_PCI_CAP_NOTIFY_CFG);
+	/* Ports first, and the next one in memory. */
+	assert_int_equal(rig_cfg_read(rig, cap + VIRTIO_PCI_CAP_BAR, 1), 2);
+	assert_int_equal(rig_cfg_read(rig, cap + VIRTIO_PCI_NOTIFY_CAP_MULT, 4),
+			 VIRTIO_PCI_BELL_STEP);
+	assert_int_equal(rig_cfg_read(rig, cap + VIRTIO_PCI_CAP_LENGTH, 4), 4);
+	assert_int_equal(rig_cfg_read(rig, cap + VIRTIO_PCI_CAP_LEN, 1), 20);
+	cap = rig_cfg_read(rig, cap + 1, 1);
+	assert_int_equal(rig_cfg_read(rig, cap + VIRTIO_PCI_CAP_CFG_TYPE, 1),
+			 VIRTIO_PCI_CAP_NOTIFY_CFG);
+	assert_int_equal(rig_cfg_read(rig, cap + VIRTIO_PCI_CAP_BAR, 1), 4);
 	assert_int_equal(rig_cfg_read(rig, cap + VIRTIO_PCI_NOTIFY_CAP_MULT, 4),
 			 VIRTIO_PCI_NOTIFY_STEP);
 	assert_int_equal(rig_cfg_read(rig, cap + VIRTIO_PCI_CAP_LEN, 1), 20);
@@ -223,12 +233,26 @@ static void test_bus_doorbell(void **state)
 	assert_int_equal(rig_used(rig, 0, NULL), 1);
 }
 
+/* Ports, where the guest decodes them; else addresses. */
 static void test_bar_moves(void **state)
 {
 	struct rig *rig = *state;
 	uint64_t old = rig_bar(rig, VIRTIO_PCI_BAR), new = old + 0x100000;
+	uint64_t port = rig_bar(rig, VIRTIO_PCI_BAR_BELL);
 
 	rig_drive(rig, 0);
+	assert_int_equal(rig->bells[0].addr, port);
+	assert_int_equal(rig->bells[1].addr, port + VIRTIO_PCI_BELL_STEP);
+	rig_cfg_write(rig, PCI_BASE_ADDRESS_2, 4, 0x3000);
+	assert_int_equal(rig_bar(rig, VIRTIO_PCI_BAR_BELL), 0x3000);
+	assert_int_equal(rig_bells(rig), 2);
+	assert_int_equal(rig->bells[0].addr, 0x3000);
+	rig_add(rig, 0, &one, 1);
+	rig_kick(rig, 0);
+	assert_int_equal(rig_used(rig, 0, NULL), 1);
+
+	rig_cfg_write(rig, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	assert_int_equal(rig_bells(rig), 2);
 	assert_int_equal(rig->bells[0].addr, old + VIRTIO_PCI_NOTIFY);
 	rig_cfg_write(rig, PCI_BASE_ADDRESS_4, 4, (uint32_t) new);
 	assert_int_equal(rig_bar(rig, VIRTIO_PCI_BAR), new);
@@ -240,13 +264,22 @@ static void test_bar_moves(void **state)
 
 	rig_cfg_write(rig, PCI_COMMAND, 2, 0);
 	assert_int_equal(rig_bells(rig), 0);
-	rig_cfg_write(rig, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	rig_cfg_write(rig, PCI_COMMAND, 2, PCI_COMMAND_IO);
 	assert_int_equal(rig_bells(rig), 2);
+	assert_int_equal(rig->bells[0].addr, 0x3000);
+	rig_cfg_write(rig, PCI_COMMAND, 2, PCI_COMMAND_IO | PCI_COMMAND_MEMORY);
+	assert_int_equal(rig_bells(rig), 2);
+	/* The other one goes through the bus. */
+	rig_add(rig, 0, &one, 1);
+	rig_write(rig, VIRTIO_PCI_NOTIFY, 2, 0);
+	rig_run(rig);
+	assert_int_equal(rig_used(rig, 0, NULL), 1);
+
 	rig_set_status(rig, 0);
 	rig_run(rig);
 	assert_int_equal(rig_bells(rig), 0);
 	rig_cfg_write(rig, PCI_COMMAND, 2, 0);
-	rig_cfg_write(rig, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	rig_cfg_write(rig, PCI_COMMAND, 2, PCI_COMMAND_IO | PCI_COMMAND_MEMORY);
 	assert_int_equal(rig_bells(rig), 0);
 }
 

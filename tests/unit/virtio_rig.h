@@ -511,13 +511,25 @@ static inline bool rig_ring_bell(struct rig *rig, uint64_t addr)
 	return rang;
 }
 
+/* The port, or if there are none, the address, that rings a queue. */
+static inline uint64_t rig_bell_addr(const struct rig *rig, unsigned int q)
+{
+	if (rig->pci->bars[VIRTIO_PCI_BAR_BELL].mapped)
+		return rig_bar(rig, VIRTIO_PCI_BAR_BELL) +
+		       VIRTIO_PCI_BELL_STEP * q;
+	return rig_bar(rig, VIRTIO_PCI_BAR) + VIRTIO_PCI_NOTIFY +
+	       VIRTIO_PCI_NOTIFY_STEP * q;
+}
+
 /* Rings a queue, which may take no lock of the device. */
 static inline void rig_ring(struct rig *rig, unsigned int q)
 {
-	uint64_t off = VIRTIO_PCI_NOTIFY + VIRTIO_PCI_NOTIFY_STEP * q;
+	struct bus *bus = rig->pci->bars[VIRTIO_PCI_BAR_BELL].mapped ?
+				  &rig->vm.pio :
+				  &rig->vm.mmio;
 
-	if (!rig_ring_bell(rig, rig_bar(rig, VIRTIO_PCI_BAR) + off))
-		rig_write(rig, off, 2, q);
+	if (!rig_ring_bell(rig, rig_bell_addr(rig, q)))
+		bus_write(bus, &rig->hint, rig_bell_addr(rig, q), 2, q);
 }
 
 /* And lets the loop work. */

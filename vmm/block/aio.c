@@ -10,6 +10,11 @@
 #include "../error.h"
 #include "aio_engine.h"
 
+/* By edge: then nobody has to read it. */
+#define EVENT_ON (EPOLLIN | EPOLLET)
+/* Batches in a row that were complete at once. */
+#define AT_ONCE 16
+
 static const struct aio_engine *engine_of(enum aio_kind kind)
 {
 	switch (kind) {
@@ -45,8 +50,7 @@ static void on_event(void *opaque, uint32_t events)
 int aio_event_open(struct aio *aio, int fd)
 {
 	aio->event.fd = fd;
-	/* By edge: then nobody has to read it. */
-	aio->event.events = EPOLLIN | EPOLLET;
+	aio->event.events = EVENT_ON;
 	aio->event.fn = on_event;
 	aio->event.opaque = aio;
 	return loop_fd_add(aio->loop, &aio->event);
@@ -96,6 +100,20 @@ void aio_submit(struct aio *aio, struct aio_req *req)
 	loop_defer(aio->loop, &aio->flush);
 }
 
+/*
+ * Where each request is complete when it has been submitted, as on a RAM disk,
+ * the loop does not listen for it: it would wake up once more each time.
+ */
+static void listen(struct aio *aio)
+{
+	if (aio->in_flight) {
+		aio->at_once = 0;
+		loop_fd_set(aio->loop, &aio->event, EVENT_ON);
+	} else if (aio->at_once < AT_ONCE && ++aio->at_once == AT_ONCE) {
+		loop_fd_set(aio->loop, &aio->event, 0);
+	}
+}
+
 void aio_flush(struct aio *aio)
 {
 	while (aio->queue.first) {
@@ -104,6 +122,7 @@ void aio_flush(struct aio *aio)
 		if (!aio->engine->reap(aio))
 			break;
 	}
+	listen(aio);
 }
 
 bool aio_poll(struct aio *aio)

@@ -35,6 +35,7 @@ struct aio {
 	struct aio_list queue;
 	struct loop_call flush;
 	unsigned int in_flight; /* from aio_submit to done */
+	unsigned int at_once;	/* batches in a row that were done at once */
 };
 
 extern const struct aio_engine aio_libaio;

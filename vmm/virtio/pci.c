@@ -192,7 +192,8 @@ uint8_t virtio_pci_isr_read(struct virtio_pci *vpci)
 
 /*
  * [lock] The accelerator signals it or no longer does.  A legacy driver writes
- * the numbers of all queues to one port, else each has an address.
+ * the numbers of all queues to one port, else each has a port, and an address
+ * for drivers that cannot reach that one.
  */
 static int doorbell_wire(struct virtio_pci *vpci, struct virtio_queue *vq,
 			 bool on)
@@ -207,6 +208,12 @@ static int doorbell_wire(struct virtio_pci *vpci, struct virtio_queue *vq,
 						     VIRTIO_LEGACY_NOTIFY,
 					     2, true, vq->index,
 					     vq->doorbell.fd, !on);
+	if (vpci->bell_base)
+		return accel->ops
+			->ioeventfd(accel, BUS_PIO,
+				    vpci->bell_base +
+					    vq->index * VIRTIO_PCI_BELL_STEP,
+				    2, false, 0, vq->doorbell.fd, !on);
 	/* Any width: then KVM need not look at the instruction. */
 	return accel->ops->ioeventfd(accel, BUS_MMIO, addr, 0, false, 0,
 				     vq->doorbell.fd, !on);
@@ -217,7 +224,7 @@ static void doorbell_set(struct virtio_pci *vpci, struct virtio_queue *vq,
 			 bool on)
 {
 	on = on && vq->doorbell_ready &&
-	     (vpci->legacy ? vpci->io_base : vpci->bar_base);
+	     (vpci->legacy ? vpci->io_base : vpci->bell_base || vpci->bar_base);
 	if (vq->doorbell_on == on)
 		return;
 	if (doorbell_wire(vpci, vq, on) && on)
@@ -244,14 +251,17 @@ static void vpci_doorbell(struct virtio_queue *vq)
 static void vpci_bar_mapped(struct pci_dev *pci, unsigned int nr, bool mapped)
 {
 	struct virtio_pci *vpci = container_of(pci, struct virtio_pci, pci);
+	uint64_t *base = nr == VIRTIO_PCI_BAR	     ? &vpci->bar_base :
+			 nr == VIRTIO_PCI_BAR_LEGACY ? &vpci->io_base :
+			 nr == VIRTIO_PCI_BAR_BELL   ? &vpci->bell_base :
+						       NULL;
 
-	if (nr != VIRTIO_PCI_BAR && nr != VIRTIO_PCI_BAR_LEGACY)
+	if (!base)
 		return;
 	pthread_mutex_lock(&pci->dev.lock);
 	/* Adding or removing waits for a grace period of KVM, no more. */
 	doorbells_set(vpci, false);
-	*(nr == VIRTIO_PCI_BAR ? &vpci->bar_base : &vpci->io_base) =
-		mapped ? pci->bars[nr].range.base : 0;
+	*base = mapped ? pci->bars[nr].range.base : 0;
 	doorbells_set(vpci, true);
 	pthread_mutex_unlock(&pci->dev.lock);
 }
@@ -428,6 +438,50 @@ static const struct bus_ops bar_ops = {
 	.write = bar_write,
 };
 
+static uint64_t bell_read(void *opaque, uint64_t off, unsigned int size)
+{
+	(void)opaque;
+	(void)off;
+	(void)size;
+	return UINT64_MAX;
+}
+
+static void bell_write(void *opaque, uint64_t off, unsigned int size,
+		       uint64_t val)
+{
+	struct virtio_pci *vpci = opaque;
+
+	(void)size;
+	(void)val;
+	virtio_kick(&vpci->vdev, (unsigned int)off / VIRTIO_PCI_BELL_STEP);
+}
+
+static const struct bus_ops bell_ops = {
+	.read = bell_read,
+	.write = bell_write,
+};
+
+static bool has_bells(const struct virtio_pci *vpci)
+{
+	return vpci->vdev.nr_queues <= VIRTIO_PCI_BELL_QUEUES;
+}
+
+static void bells_init(struct virtio_pci *vpci)
+{
+	struct device *dev = &vpci->pci.dev;
+	struct bus_range range = {
+		.name = dev->id,
+		.len = 16,
+		.ops = &bell_ops,
+		.dev = vpci,
+		.lock = &dev->lock,
+	};
+
+	while (range.len < vpci->vdev.nr_queues * VIRTIO_PCI_BELL_STEP)
+		range.len *= 2;
+	pci_bar_init(&vpci->pci, VIRTIO_PCI_BAR_BELL, PCI_BAR_IO, &range);
+}
+
 /* ---- capabilities -------------------------------------------------------- */
 
 /*
@@ -505,13 +559,24 @@ static uint8_t cap_add(struct virtio_pci *vpci, uint8_t type, uint8_t size,
 	return at;
 }
 
+/* Doorbells in @bar, @step bytes apart (4.1.4.4). */
+static void cap_add_bells(struct virtio_pci *vpci, uint8_t bar, uint32_t off,
+			  uint32_t step)
+{
+	const uint8_t size = sizeof(struct virtio_pci_cap) + sizeof(step);
+	uint8_t *cap = vpci->pci.config +
+		       cap_add(vpci, VIRTIO_PCI_CAP_NOTIFY_CFG, size, off,
+			       vpci->vdev.nr_queues * step);
+
+	cap[VIRTIO_PCI_CAP_BAR] = bar;
+	memcpy(cap + VIRTIO_PCI_NOTIFY_CAP_MULT, &step, sizeof(step));
+}
+
 static void caps_init(struct virtio_pci *vpci)
 {
 	const uint8_t size = sizeof(struct virtio_pci_cap);
-	const uint32_t step = VIRTIO_PCI_NOTIFY_STEP;
 	struct virtio_dev *vdev = &vpci->vdev;
 	uint8_t *wmask;
-	uint8_t at;
 
 	cap_add(vpci, VIRTIO_PCI_CAP_COMMON_CFG, size, VIRTIO_PCI_COMMON,
 		COMMON_LEN);
@@ -519,10 +584,11 @@ static void caps_init(struct virtio_pci *vpci)
 	if (vdev->config_len)
 		cap_add(vpci, VIRTIO_PCI_CAP_DEVICE_CFG, size,
 			VIRTIO_PCI_DEVICE, (uint32_t)vdev->config_len);
-	at = cap_add(vpci, VIRTIO_PCI_CAP_NOTIFY_CFG, size + 4,
-		     VIRTIO_PCI_NOTIFY, vdev->nr_queues * step);
-	memcpy(vpci->pci.config + at + VIRTIO_PCI_NOTIFY_CAP_MULT, &step,
-	       sizeof(step));
+	if (has_bells(vpci))
+		cap_add_bells(vpci, VIRTIO_PCI_BAR_BELL, 0,
+			      VIRTIO_PCI_BELL_STEP);
+	cap_add_bells(vpci, VIRTIO_PCI_BAR, VIRTIO_PCI_NOTIFY,
+		      VIRTIO_PCI_NOTIFY_STEP);
 
 	vpci->cfg_cap = cap_add(vpci, VIRTIO_PCI_CAP_PCI_CFG, size + 4, 0, 0);
 	vpci->pci.config[vpci->cfg_cap + VIRTIO_PCI_CAP_BAR] = 0;
@@ -579,6 +645,8 @@ int virtio_pci_init(struct virtio_pci *vpci, const struct virtio_class *class,
 		goto err_pci;
 	}
 	pci_bar_init(&vpci->pci, VIRTIO_PCI_BAR, PCI_BAR_MEM64, &range);
+	if (has_bells(vpci))
+		bells_init(vpci);
 	if (legacy_id)
 		virtio_legacy_init(vpci);
 	caps_init(vpci);

@@ -4,7 +4,10 @@
  * legacy interface, too, in BAR 0 (pci_legacy.h).
  *
  * BAR 1 holds the MSI-X table, one vector for each queue and the last for the
- * configuration.  BAR 4 holds the structures, one a page.  Reading the common
+ * configuration.  BAR 2 is ports, a doorbell for each queue: where a processor
+ * does not tell what an access to memory was, KVM has to look at the instruction,
+ * which takes longer than all the rest.  It is what the capabilities name first;
+ * a driver that can do without ports finds doorbells in BAR 4, too.  BAR 4 holds the structures, one a page.  Reading the common
  * and the device's configuration has no side effect: both lie in the shadow page
  * of the BAR's region as the driver reads them.
  *
@@ -19,6 +22,10 @@
 #include "virtio.h"
 
 #define VIRTIO_PCI_BAR_MSIX 1
+#define VIRTIO_PCI_BAR_BELL 2
+#define VIRTIO_PCI_BELL_STEP 2
+/* PCI gives a BAR no more than 256 ports; who has more queues has no such BAR. */
+#define VIRTIO_PCI_BELL_QUEUES (256 / VIRTIO_PCI_BELL_STEP)
 #define VIRTIO_PCI_BAR 4
 #define VIRTIO_PCI_BAR_LEN 0x4000
 #define VIRTIO_PCI_COMMON 0x0000
@@ -40,9 +47,10 @@ struct virtio_pci {
 	struct virtio_mmio *mmio;
 	struct fast_region fast; /* of VIRTIO_PCI_BAR */
 	struct vireo_rule rules[3];
-	uint64_t bar_base; /* 0 while the BAR is not mapped */
-	uint64_t io_base;  /* the same of the legacy BAR */
-	bool legacy;	   /* the driver uses the legacy interface */
+	uint64_t bar_base;  /* 0 while the BAR is not mapped */
+	uint64_t io_base;   /* the same of the legacy BAR */
+	uint64_t bell_base; /* and of that of doorbells */
+	bool legacy;	    /* the driver uses the legacy interface */
 	uint32_t device_select;
 	uint32_t driver_select;
 	uint16_t queue_select;
