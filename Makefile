@@ -115,6 +115,18 @@ $(B)/vireo-stat: $(STAT_OBJ)
 	@echo "  LD      $@"
 	@$(CC) $(CFLAGS) $(LDFLAGS) -pie -Wl,-z,relro,-z,now -o $@ $^ $(STAT_LIBS)
 
+# ---- vireo-slirp ----------------------------------------------------------------
+
+SLIRP_SRC := $(sort $(wildcard tools/vireo-slirp/*.c))
+SLIRP_OBJ := $(SLIRP_SRC:%.c=$(B)/obj/%.o)
+
+vmm: $(B)/vireo-slirp
+
+$(B)/vireo-slirp: $(SLIRP_OBJ)
+	@echo "  LD      $@"
+	@$(CC) $(CFLAGS) $(LDFLAGS) -pie -Wl,-z,relro,-z,now -o $@ $^ \
+		-lslirp -lseccomp -lcap
+
 # ---- unit tests ------------------------------------------------------------
 
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
@@ -260,8 +272,9 @@ DKMS     := $(DESTDIR)/usr/src/vireo-$(VERSION)
 install: vmm tools
 	install -D -m 755 $(B)/vireo $(DESTDIR)$(prefix)/bin/vireo
 	install -D -m 755 $(B)/vireo-stat $(DESTDIR)$(prefix)/bin/vireo-stat
+	install -D -m 755 $(B)/vireo-slirp $(DESTDIR)$(prefix)/bin/vireo-slirp
 	install -D -m 644 vmm/vireo.1 $(DESTDIR)$(prefix)/share/man/man1/vireo.1
-	for page in disk gdb memory sandbox; do \
+	for page in disk gdb memory net sandbox; do \
 		install -D -m 644 vmm/vireo-$$page.7 \
 			$(DESTDIR)$(prefix)/share/man/man7/vireo-$$page.7 || exit 1; \
 	done
@@ -284,12 +297,14 @@ install: vmm tools
 
 uninstall:
 	rm -f $(DESTDIR)$(prefix)/bin/vireo $(DESTDIR)$(prefix)/bin/vireo-stat \
+		$(DESTDIR)$(prefix)/bin/vireo-slirp \
 		$(DESTDIR)$(prefix)/share/man/man1/vireo.1 \
 		$(DESTDIR)$(prefix)/share/man/man1/vireo-img.1 \
 		$(DESTDIR)$(prefix)/share/man/man1/vireo-stat.1 \
 		$(DESTDIR)$(prefix)/share/man/man7/vireo-disk.7 \
 		$(DESTDIR)$(prefix)/share/man/man7/vireo-gdb.7 \
 		$(DESTDIR)$(prefix)/share/man/man7/vireo-memory.7 \
+		$(DESTDIR)$(prefix)/share/man/man7/vireo-net.7 \
 		$(DESTDIR)$(prefix)/share/man/man7/vireo-sandbox.7 \
 		$(DESTDIR)$(prefix)/share/man/man4/vireo.4 \
 		$(DESTDIR)$(prefix)/share/vireo/vm.schema.json \
@@ -302,7 +317,7 @@ uninstall:
 # rm -rf build removes that, too.
 clean:
 	rm -rf $(B)/obj $(B)/asan $(B)/libfuzz $(B)/tests $(B)/module $(B)/lint-* \
-		$(B)/vireo $(B)/vireo-stat $(B)/vireo.ko $(B)/libvmm.a \
+		$(B)/vireo $(B)/vireo-stat $(B)/vireo-slirp $(B)/vireo.ko $(B)/libvmm.a \
 		$(B)/mkfilters $(B)/filters.c \
 		$(B)/schema-checked $(B)/lab-out
 
@@ -329,5 +344,5 @@ make clean      all but what was fetched
 Settings: CC, CROSS, CFLAGS, KDIR, DESTDIR, prefix, LAB_KERNEL, V=1
 endef
 
--include $(VMM_OBJ:.o=.d) $(STAT_OBJ:.o=.d) \
+-include $(VMM_OBJ:.o=.d) $(STAT_OBJ:.o=.d) $(SLIRP_OBJ:.o=.d) \
 	$(patsubst %.c,$(B)/obj/%.d,$(wildcard tests/unit/*.c))

@@ -16,6 +16,7 @@
 #define CONFIG_MAX_DISKS 16
 #define CONFIG_MAX_SCSI 16
 #define CONFIG_MAX_CDROMS 4
+#define CONFIG_MAX_NETS 8
 #define CONFIG_MAX_QMP 7
 #define CONFIG_UUID_LEN 36 /* characters */
 #define CONFIG_NO_UUID "00000000-0000-0000-0000-000000000000"
@@ -46,6 +47,30 @@ struct disk_config {
 	unsigned int iops; /* operations a second; 0: any */
 	unsigned int iops_burst;
 	uint64_t bps; /* bytes a second; 0: any */
+	uint64_t bps_burst;
+};
+
+/* The order of the words in options_table.c */
+enum net_kind { NET_USER, NET_TAP, NET_LINK, NET_PASST };
+
+struct net_config {
+	enum net_kind kind;
+	char *mac; /* NULL: one made of the machine's name and the number */
+	unsigned int mtu;    /* told to the guest; 0: nothing is */
+	unsigned int queues; /* pairs */
+	char *name;	     /* tap: the interface; NULL: the host picks one */
+	unsigned int fd;     /* tap: open already */
+	bool has_fd;
+	char *path;    /* link, passt: the socket */
+	char *subnet;  /* user: as 10.0.2.0/24 */
+	char *hostfwd; /* user: as tcp:127.0.0.1:2222-:22, more after + */
+	bool isolated; /* user: nothing but what is forwarded */
+	/* As of a disk, from here on, but that operations are frames. */
+	unsigned int iothreads;
+	char *cpus;
+	unsigned int iops;
+	unsigned int iops_burst;
+	uint64_t bps;
 	uint64_t bps_burst;
 };
 
@@ -102,6 +127,8 @@ struct config {
 	unsigned int nr_scsi;
 	struct disk_config cdroms[CONFIG_MAX_CDROMS]; /* path may be "none" */
 	unsigned int nr_cdroms;
+	struct net_config nets[CONFIG_MAX_NETS];
+	unsigned int nr_nets;
 	struct rng_config rng;
 	struct vcon_config vcon;
 	struct virtio_config virtio;

@@ -42,6 +42,12 @@ int devices_create(struct vm *vm, struct error *err)
 		if (rc)
 			return rc;
 	}
+	for (i = 0; i < cfg->nr_nets; i++) {
+		rc = device_create(vm, &virtio_net_class, i, &cfg->nets[i],
+				   NULL, err);
+		if (rc)
+			return rc;
+	}
 	if (cfg->rng.present) {
 		rc = device_create(vm, &virtio_rng_class, 0, &cfg->rng, NULL,
 				   err);

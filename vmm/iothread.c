@@ -13,7 +13,6 @@
 #include "error.h"
 #include "log.h"
 #include "loop.h"
-#include "sandbox.h"
 #include "thread.h"
 #include "vm.h"
 
@@ -39,7 +38,7 @@ static void *iothread_main(void *opaque)
 	rc = hello->prepare(hello->opaque, hello->err);
 	iothread->tid = sandbox_id(iothread->vm->ids);
 	if (!rc) {
-		rc = sandbox_thread(iothread->vm->cfg->sandbox, SANDBOX_IO);
+		rc = sandbox_thread(iothread->vm->cfg->sandbox, iothread->kind);
 		if (rc)
 			error_sys(hello->err, -rc, "cannot lock in %s",
 				  iothread->name);
@@ -113,6 +112,7 @@ int iothread_new(struct iothread **out, struct vm *vm, const char *name,
 		return error_sys(err, ENOMEM, "cannot make an I/O thread");
 	iothread->vm = vm;
 	iothread->poll_max_ns = opt->poll_max_ns;
+	iothread->kind = opt->kind;
 	snprintf(iothread->name, sizeof(iothread->name), "%s", name);
 	if (opt->cpus) {
 		rc = cpu_list_parse(opt->cpus, &iothread->cpus, err);

@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "sandbox.h"
+
 struct error;
 struct loop;
 struct vm;
@@ -23,12 +25,14 @@ struct vm;
 struct iothread_options {
 	const char *cpus;     /* a list; NULL: wherever the process may run */
 	uint64_t poll_max_ns; /* as loop_poll_max */
+	enum sandbox_thread kind;
 };
 
 struct iothread {
 	char name[IOTHREAD_NAME];
 	struct vm *vm;
 	struct loop *loop;
+	enum sandbox_thread kind;
 	bool bound; /* to cpus */
 	cpu_set_t cpus;
 	bool started;

@@ -9,6 +9,7 @@
 
 #include "config.h"
 #include "error.h"
+#include "net/net.h"
 #include "options_table.h"
 
 /* Cuts the next piece off *rest in place: a comma ends it, two are one. */
@@ -289,6 +290,7 @@ static int check_stdio(const struct config *cfg, struct error *err)
 static int check_config(struct config *cfg, struct error *err)
 {
 	int ret = opt_check_required(vm_options, "--", cfg, err);
+	unsigned int i;
 
 	if (!ret && cfg->detach)
 		ret = leave_terminal(cfg, err);
@@ -298,6 +300,11 @@ static int check_config(struct config *cfg, struct error *err)
 		ret = check_shared(cfg, "stdio", "terminal", err);
 	if (!ret)
 		ret = check_shared(cfg, "socket", "socket", err);
+	for (i = 0; !ret && i < cfg->nr_nets; i++) {
+		ret = net_check(&cfg->nets[i], err);
+		if (ret)
+			error_prefix(err, "--net");
+	}
 	cfg->paused |= cfg->gdb.target && cfg->gdb.wait;
 	return ret;
 }

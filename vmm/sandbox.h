@@ -30,7 +30,8 @@ enum sandbox { SANDBOX_ON, SANDBOX_STRICT, SANDBOX_OFF };
 enum sandbox_thread {
 	SANDBOX_MAIN,
 	SANDBOX_VCPU,
-	SANDBOX_IO, /* serves disks, or waits for the host for them */
+	SANDBOX_IO,  /* serves disks, or waits for the host for them */
+	SANDBOX_NET, /* serves a network card */
 	SANDBOX_NR_THREADS
 };
 

@@ -5,7 +5,7 @@
 # Makefile.
 
 # One more target is one more name here, and a directory in corpus/.
-LIBFUZZ_TARGETS := ring_split ring_packed blk scsi qcow2
+LIBFUZZ_TARGETS := ring_split ring_packed blk net scsi qcow2
 # What several of them share.
 LIBFUZZ_LIB := ring
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * usage: hostile main|vcpu|io CALL PAYLOAD SANDBOX
+ * usage: hostile main|vcpu|io|net CALL PAYLOAD SANDBOX
  *        hostile --list
  *
  * Has a thread of a machine do what one that was taken over would try.  Exit
@@ -43,6 +43,7 @@ static struct {
 	void *page;
 	pid_t parent;
 	char file[32];
+	char link[48]; /* of a network card */
 } had;
 
 static long do_open(void)
@@ -364,6 +365,7 @@ static void prepare(void)
 	had.parent = getppid();
 	strcpy(had.file, "/tmp/vireo-hostile.XXXXXX");
 	fd = mkstemp(had.file);
+	snprintf(had.link, sizeof(had.link), "link,path=%s.net", had.file);
 	if (ftruncate(fd, 1 << 20))
 		exit(2);
 	close(fd);
@@ -374,7 +376,7 @@ int main(int argc, char **argv)
 	static struct rig rig;
 	char *args[] = { "--kernel",  NULL,   "--memory",  "16M",
 			 "--console", "none", "--sandbox", NULL,
-			 "--disk",    NULL };
+			 "--disk",    NULL,   "--net",	   had.link };
 	size_t i;
 
 	if (argc == 2 && !strcmp(argv[1], "--list")) {
@@ -387,7 +389,7 @@ int main(int argc, char **argv)
 			hostile = calls[i].fn;
 	if (!hostile) {
 		fprintf(stderr,
-			"usage: hostile main|vcpu|io CALL PAYLOAD SANDBOX\n");
+			"usage: hostile main|vcpu|io|net CALL PAYLOAD SANDBOX\n");
 		return 2;
 	}
 	prepare();
@@ -398,8 +400,10 @@ int main(int argc, char **argv)
 		rig.in_main = in_loop;
 	else if (!strcmp(argv[1], "io"))
 		rig.in_io = in_loop;
+	else if (!strcmp(argv[1], "net"))
+		rig.in_net = in_loop;
 	else
 		rig.in_vcpu = in_vcpu;
-	rig_run(&rig, 10, args, NULL);
+	rig_run(&rig, 12, args, NULL);
 	return 2; /* it never came to it */
 }

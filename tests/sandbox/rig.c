@@ -45,6 +45,12 @@ int rig_run(struct rig *rig, int argc, char **argv,
 		rig->call.opaque = rig;
 		loop_post(rig->vm.iothreads->loop, &rig->call);
 	}
+	/* The disk's is before it. */
+	if (rig->in_net) {
+		rig->call.fn = rig->in_net;
+		rig->call.opaque = rig;
+		loop_post(rig->vm.iothreads->next->loop, &rig->call);
+	}
 	rc = vm_run(&rig->vm, &err);
 	vm_destroy(&rig->vm);
 	config_free(&rig->cfg);

@@ -20,6 +20,8 @@ struct rig {
 	struct loop_call call;
 	/* As in_main, but of the first disk's loop. */
 	void (*in_io)(void *opaque);
+	/* The same of the network card that follows it. */
+	void (*in_net)(void *opaque);
 	/* The main loop's, once; the guest's, in place of KVM's.  Or NULL. */
 	void (*in_main)(void *opaque);
 	enum accel_exit (*in_vcpu)(struct accel_vcpu *vcpu, struct error *err);

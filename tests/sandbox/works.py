@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import termios
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../qmp"))
@@ -360,7 +361,8 @@ def ended_by(sig, status, thread=None):
     """By a fault of its own, or by what a filter does."""
     def work(place):
         terminal = Terminal()
-        machine = terminal.start(place, "--disk", place.image("a.img"))
+        machine = terminal.start(place, "--disk", place.image("a.img"), "--net",
+                                 f"link,path={place.path('link')}")
         tid = thread_of(place, machine, thread) if thread else machine.pid
         signal_thread(machine, tid, sig)
         ends(machine, status)
@@ -522,6 +524,100 @@ def resized(place):
 
 ENGINES = ("cache=none,aio=libaio", "aio=io_uring", "aio=threads")
 
+# ---- network cards ------------------------------------------------------------------
+
+
+def echo(sock):
+    """Until the other has gone."""
+    try:
+        while data := sock.recv(1 << 16):
+            sock.sendall(data)
+    except OSError:
+        pass
+
+
+def swallow(sock):
+    try:
+        while sock.recv(1 << 16):
+            pass
+    except OSError:
+        pass
+
+
+def behind(what, *args):
+    thread = threading.Thread(target=what, args=args, daemon=True)
+    thread.start()
+    return thread
+
+
+def net(options, append):
+    """Frames that come back."""
+    def work(place):
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(place.path("peer"))
+            listener.listen()
+            behind(lambda: echo(listener.accept()[0]))
+            machine = place.start("net", "--append", append, "--net",
+                                  f"passt,path={place.path('peer')}{options}",
+                                  stdout=subprocess.PIPE)
+            out, _ = machine.communicate(timeout=LIMIT)
+            ends(machine, 0)
+            assert out.strip() == b"PASS", out
+    return work
+
+
+def linked(options):
+    """One peer after the other, and the last is still there at a pause."""
+    def work(place):
+        machine = place.start("net", "--append", "echo=0 rounds=0", "--console",
+                              "none", "--net",
+                              f"link,path={place.path('link')}{options}")
+        client = place.client()
+
+        def peer():
+            return client.command("x-vireo-query-net")[0]["peer"]
+        for _ in range(3):
+            sock = place.connect("link")
+            thread = behind(swallow, sock)
+            place.until("it is seen", peer)
+            sock.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            sock.close()
+            place.until("it is missed", lambda: not peer())
+        behind(swallow, place.connect("link"))
+        place.until("it is seen", peer)
+        for _ in range(10):
+            client.command("stop")
+            client.command("cont")
+        client.ask("set_link", {"name": "net0", "up": False})
+        client.command("system_reset")
+        client.event("RESET")
+        quits(client, machine)
+    return work
+
+
+def tap(options):
+    """An interface of its own, which goes with it."""
+    def work(place):
+        machine = place.start("net", "--append", "echo=0 mq=1", "--net",
+                              "tap,queues=2" + options, stdout=subprocess.PIPE)
+        out, _ = machine.communicate(timeout=LIMIT)
+        with open(place.path("err"), encoding="utf-8") as f:
+            text = f.read()
+        if "/dev/net/tun" in text or "cannot use the interface" in text:
+            raise Missing(text.strip())
+        ends(machine, 0)
+        assert out.strip() == b"PASS", out
+    return work
+
+
+def net_no_routes(options):
+    def work(place):
+        place.env["SIEVE_NO_ROUTES"] = "1"
+        net(options, "msix=1")(place)
+    return work
+
+
 WORKS = {
     "hello": to_file,
     "a crash": crashes,
@@ -537,6 +633,8 @@ WORKS = {
     "refused": ended_by(signal.SIGSYS, REFUSED),
     "abort of an I/O thread": ended_by(signal.SIGABRT, -signal.SIGABRT, "io-disk0"),
     "refused to an I/O thread": ended_by(signal.SIGSYS, REFUSED, "io-disk0"),
+    "abort of a network thread": ended_by(signal.SIGABRT, -signal.SIGABRT, "io-net0"),
+    "refused to a network thread": ended_by(signal.SIGSYS, REFUSED, "io-net0"),
     "block_resize": resized,
     "a disk in the kernel": in_kernel(""),
     "a disk in the kernel, main thread": in_kernel(",iothreads=0"),
@@ -558,3 +656,10 @@ for engine in ENGINES:
         f",{engine},iothreads=0", "msix=0")
     WORKS[f"disk: {engine}, main thread, messages"] = disk(
         f",{engine},iothreads=0", "msix=1")
+for where, where_options in {"": "", ", main thread": ",iothreads=0"}.items():
+    WORKS[f"network{where}"] = net(where_options, "")
+    WORKS[f"network{where}, messages"] = net(where_options, "msix=1")
+    WORKS[f"network{where}, limits"] = net(where_options + ",iops=100,iops-burst=1", "")
+    WORKS[f"network{where}, no more routes"] = net_no_routes(where_options)
+    WORKS[f"network{where}, link"] = linked(where_options)
+    WORKS[f"network{where}, tap"] = tap(where_options)

@@ -311,6 +311,49 @@ static void disk_limit(void **state)
 	refuse(line, "--disk: must be given at most 16 times");
 }
 
+static void nets(void **state)
+{
+	struct parsed p;
+
+	(void)state;
+	parse_ok(&p, "--kernel k --net user,hostfwd=tcp::1-:2+udp::3-:4 "
+		     "--net tap,name=t0,queues=4,mtu=1400,iops=5,bps=1M "
+		     "--net link,path=/s,mac=02:00:00:00:00:01,iothreads=0 "
+		     "--net tap,fd=7 --net isolated=on");
+	assert_int_equal(p.cfg.nr_nets, 5);
+	assert_int_equal(p.cfg.nets[0].kind, NET_USER);
+	assert_string_equal(p.cfg.nets[0].hostfwd, "tcp::1-:2+udp::3-:4");
+	assert_int_equal(p.cfg.nets[0].queues, 1);
+	assert_int_equal(p.cfg.nets[0].iothreads, 1);
+	assert_int_equal(p.cfg.nets[1].kind, NET_TAP);
+	assert_string_equal(p.cfg.nets[1].name, "t0");
+	assert_int_equal(p.cfg.nets[1].queues, 4);
+	assert_int_equal(p.cfg.nets[1].mtu, 1400);
+	assert_int_equal(p.cfg.nets[1].bps, MIB);
+	assert_false(p.cfg.nets[1].has_fd);
+	assert_int_equal(p.cfg.nets[2].kind, NET_LINK);
+	assert_int_equal(p.cfg.nets[2].iothreads, 0);
+	assert_true(p.cfg.nets[3].has_fd);
+	assert_int_equal(p.cfg.nets[3].fd, 7);
+	done(&p);
+	refuse("--kernel k --net link", "--net: path is missing");
+	refuse("--kernel k --net path=/s",
+	       "--net: path is of link and passt only");
+	refuse("--kernel k --net name=x", "--net: name and fd are of tap only");
+	refuse("--kernel k --net tap,name=x,fd=3",
+	       "--net: tap has a name or an fd, not both");
+	refuse("--kernel k --net tap,fd=3,queues=2",
+	       "--net: queues=2: only tap by name has more than one");
+	refuse("--kernel k --net passt,path=/s,queues=2",
+	       "--net: queues=2: only tap by name has more than one");
+	refuse("--kernel k --net tap,subnet=10.0.0.0/24",
+	       "--net: hostfwd, subnet and isolated are of user only");
+	refuse("--kernel k --net user,mac=52:54:00:12:34",
+	       "--net: mac=52:54:00:12:34 must be as 52:54:00:12:34:56");
+	refuse("--kernel k --net user,mac=53:54:00:12:34:56",
+	       "--net: mac=53:54:00:12:34:56 is of a group, not of a card");
+}
+
 static void optional_value(void **state)
 {
 	struct parsed p;
@@ -543,6 +586,7 @@ static void help(void **state)
 			       "--memory [size=]SIZE[,backend=KIND][,huge]"
 			       "[,node=N][,prefault=N]\n"));
 	assert_non_null(strstr(text, "--disk [path=]FILE[,ro][,serial=TEXT]"));
+	assert_non_null(strstr(text, "--net [kind=]KIND[,mac=ADDRESS]"));
 	assert_non_null(strstr(text, "--rng [[source=]FILE]"));
 	assert_non_null(strstr(text, "(default 512M)"));
 	for (line = strtok_r(text, "\n", &save); line;
@@ -563,6 +607,7 @@ int main(void)
 		cmocka_unit_test(nearest_name),
 		cmocka_unit_test(commas),
 		cmocka_unit_test(disk_limit),
+		cmocka_unit_test(nets),
 		cmocka_unit_test(optional_value),
 		cmocka_unit_test(prefault),
 		cmocka_unit_test(json_all),

@@ -22,6 +22,7 @@ _vireo_client()
 		words=$("${COMP_WORDS[0]}" "$1" --help 2>/dev/null |
 			grep -o -e '--[a-z]*')
 		;;
+	?,net,*) ;;
 	2,*) _vireo_names "$2" ;;
 	3,resize,*)
 		words=$("${COMP_WORDS[0]}" qmp "${COMP_WORDS[2]}" query-block 2>/dev/null |
@@ -121,6 +122,16 @@ _vireo()
 		else
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			compopt -o filenames
+		fi
+		;;
+	--net)
+		compopt -o nospace
+		prefix=${cur%"${cur##*,}"}
+		if [[ -n $prefix ]]; then
+			words="mac= mtu= hostfwd= subnet= isolated name= fd= path= queues="
+			words+=" iothreads= cpus= iops= iops-burst= bps= bps-burst="
+		else
+			words="user tap link passt"
 		fi
 		;;
 	format) words="raw qcow2 auto" ;;

@@ -42,6 +42,7 @@ static const struct {
 	{ "processors", "query-cpus-fast" },
 	{ "consoles", "query-chardev" },
 	{ "block", "query-block" },
+	{ "network", "x-vireo-query-net" },
 	{ "pci", "query-pci" },
 	{ "iothreads", "query-iothreads" },
 };
@@ -216,6 +217,46 @@ static void show_disks(json_t *all)
 	table_print(&t);
 }
 
+/* Of all queues together. */
+static long long frames_of(json_t *card, const char *direction)
+{
+	json_t *queue;
+	long long sum = 0;
+	size_t i;
+
+	json_array_foreach(json_object_get(card, "queues"), i, queue) {
+		sum += json_integer_value(
+			json_object_get(json_object_get(queue, direction),
+					"frames"));
+	}
+	return sum;
+}
+
+static void show_cards(json_t *all)
+{
+	struct table t = { .titles = { "CARD", "ADDRESS", "AT", "LINK",
+				       "RECEIVED", "SENT" },
+			   .right = { [4] = true, [5] = true },
+			   .indent = "  " };
+	json_t *card;
+	size_t i;
+
+	json_array_foreach(json_object_get(all, "network"), i, card) {
+		table_add(&t, "%s", text_of(card, "name"));
+		table_add(&t, "%s", text_of(card, "mac"));
+		table_add(&t, "%s", text_of(card, "backend"));
+		table_add(&t, "%s",
+			  json_is_true(json_object_get(card, "link-up")) ?
+				  "up" :
+				  "down");
+		table_add(&t, "%lld", frames_of(card, "received"));
+		table_add(&t, "%lld", frames_of(card, "sent"));
+	}
+	if (t.count)
+		puts("\nNetwork");
+	table_print(&t);
+}
+
 static void show_pci(json_t *all)
 {
 	struct table t = { .titles = { "PCI", "ID", "NAME", "WHAT" },
@@ -318,6 +359,7 @@ int cli_inspect(int argc, char **argv, struct error *err)
 		show_processors(all);
 		show_consoles(all);
 		show_disks(all);
+		show_cards(all);
 		show_pci(all);
 		show_config(all);
 	}

@@ -128,6 +128,16 @@ static json_t *get_initrd(const struct object *obj)
 	return qmp_text(obj->vm->cfg->initrd ? obj->vm->cfg->initrd : "");
 }
 
+static json_t *get_mac(const struct object *obj)
+{
+	struct net_status st;
+
+	virtio_net_status(obj->dev, &st);
+	return json_sprintf("%02x:%02x:%02x:%02x:%02x:%02x", st.mac[0],
+			    st.mac[1], st.mac[2], st.mac[3], st.mac[4],
+			    st.mac[5]);
+}
+
 static json_t *get_append(const struct object *obj)
 {
 	return qmp_text(obj->vm->cfg->append ? obj->vm->cfg->append : "");
@@ -180,6 +190,13 @@ static const struct property blk_properties[] = {
 	{ 0 },
 };
 
+static const struct property net_properties[] = {
+	{ "netdev", "str", "ID of a netdev to use as a backend", get_id },
+	{ "mac", "str",
+	  "Ethernet 6-byte MAC Address, example: 52:54:00:12:34:56", get_mac },
+	{ 0 },
+};
+
 static const struct property rng_properties[] = {
 	{ "x-vireo-source", "str", "file of random bytes", get_source },
 	{ 0 },
@@ -229,6 +246,8 @@ static const struct type types[] = {
 	OPTION("virtio-blk-pci", "virtio-pci", blk_properties,
 	       virtio_blk_class),
 	OPTION("virtio-scsi-pci", "virtio-pci", NULL, virtio_scsi_class),
+	OPTION("virtio-net-pci", "virtio-pci", net_properties,
+	       virtio_net_class),
 	OPTION("virtio-rng-pci", "virtio-pci", rng_properties,
 	       virtio_rng_class),
 	OPTION("virtio-serial-pci", "virtio-pci", console_properties,

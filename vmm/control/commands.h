@@ -40,6 +40,12 @@ COMMAND(cmd_change_medium);
 COMMAND(cmd_scsi_add);
 COMMAND(cmd_scsi_remove);
 
+/* cmd_net.c */
+COMMAND(cmd_query_rx_filter);
+COMMAND(cmd_query_net);
+COMMAND(cmd_set_link);
+COMMAND(cmd_announce_self);
+
 /* cmd_pci.c */
 COMMAND(cmd_query_pci);
 

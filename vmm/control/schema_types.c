@@ -128,6 +128,20 @@ const struct schema_type schema_types[] = {
 	ENUM("BlockdevChangeReadOnlyMode", "retain read-only read-write"),
 	OBJECT("VireoScsiDisk", "id:str"),
 
+	/* Network cards. */
+	ENUM("RxState", "normal none all"),
+	OBJECT("RxFilterInfo",
+	       "name:str promiscuous:bool multicast:RxState unicast:RxState "
+	       "vlan:RxState broadcast-allowed:bool multicast-overflow:bool "
+	       "unicast-overflow:bool main-mac:str vlan-table:[int] "
+	       "unicast-table:[str] multicast-table:[str]"),
+	OBJECT("VireoNetCounts", "frames:int bytes:int unwanted:int "
+				 "dropped:int invalid:int"),
+	OBJECT("VireoNetQueue", "received:VireoNetCounts sent:VireoNetCounts"),
+	OBJECT("VireoNet",
+	       "name:str backend:str mac:str link-up:bool peer:bool "
+	       "active-queues:int queues:[VireoNetQueue]"),
+
 	/* Other devices. */
 	OBJECT("ChardevInfo", "label:str filename:str frontend-open:bool"),
 	OBJECT("PciDeviceClass", "desc?:str class:int"),

@@ -52,6 +52,9 @@ static void remove_sockets(const struct config *cfg, const char *name)
 	for (i = 0; i < cfg->nr_qmp; i++)
 		if (cfg->qmp[i].server)
 			remove_socket(cfg->qmp[i].target);
+	for (i = 0; i < cfg->nr_nets; i++)
+		if (cfg->nets[i].kind == NET_LINK)
+			socket_remove_stale(cfg->nets[i].path, NULL);
 }
 
 /* ---- the keeper --------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include <asm/unistd.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <linux/vireo.h>
 #include <netinet/in.h>
@@ -132,6 +133,11 @@ static const struct sandbox_call main_calls[] = {
 	FCNTL(F_DUPFD_CLOEXEC),
 	/* Once it is detached, its standard error is the log. */
 	CALL(dup2),
+	/* Network cards without a thread of their own, as in that one's list. */
+	CALL(readv),
+	CALL(writev),
+	IOCTL(TUNSETOFFLOAD),
+	IOCTL(TUNSETQUEUE),
 	/* SCSI disks, images that come by QMP or get another size. */
 	CALL(io_submit),
 	CALL(io_uring_enter),
@@ -265,8 +271,44 @@ static const struct sandbox_call io_calls[] = {
 	{ 0 }
 };
 
+/* Network cards: the loop, and what backends do with their descriptors. */
+static const struct sandbox_call net_calls[] = {
+	CALL(readv),
+	CALL(writev),
+	CALL(epoll_pwait2),
+	CALL(epoll_ctl),
+	/* Doorbells, interrupts, other threads' loops; streams. */
+	CALL(read),
+	CALL(write),
+	CALL(futex),
+	CALL(eventfd2),
+	IOCTL(KVM_IRQ_LINE),
+	IOCTL(KVM_SIGNAL_MSI),
+	IOCTL(KVM_IOEVENTFD),
+	/* A TAP interface's offloads and queues, as the driver wants them. */
+	IOCTL(TUNSETOFFLOAD),
+	IOCTL(TUNSETQUEUE),
+	/* The next machine at a link. */
+	CALL(accept4),
+	CALL(close),
+	/* The clock, where the vDSO cannot read it. */
+	CALL(clock_gettime),
+	/* The end of the thread; of the process, after what is refused. */
+	CALL(rt_sigprocmask),
+	CALL(getpid),
+	CALL(gettid),
+	CALL_IF(tgkill, 0, ALL_BITS, SANDBOX_OWN_PID),
+	CALL_IF(madvise, 2, ALL_BITS, MADV_DONTNEED),
+	IOCTL(TCGETS),
+	IOCTL(TCSETS),
+	CALL(exit),
+	CALL(exit_group),
+	{ 0 }
+};
+
 const struct sandbox_call *const sandbox_lists[SANDBOX_NR_THREADS] = {
 	[SANDBOX_MAIN] = main_calls,
 	[SANDBOX_VCPU] = vcpu_calls,
 	[SANDBOX_IO] = io_calls,
+	[SANDBOX_NET] = net_calls,
 };

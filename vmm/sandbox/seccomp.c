@@ -45,6 +45,7 @@ static void on_refused(int sig, siginfo_t *info, void *context)
 		[SANDBOX_MAIN] = "main thread",
 		[SANDBOX_VCPU] = "vCPU",
 		[SANDBOX_IO] = "I/O thread",
+		[SANDBOX_NET] = "network thread",
 	};
 	const ucontext_t *uc = context;
 	unsigned int nr = (unsigned int)info->si_syscall;

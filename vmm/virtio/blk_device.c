@@ -76,6 +76,7 @@ static int lane_make(struct blk_lane *lane, struct error *err)
 	struct iothread_options opt = {
 		.cpus = disk->cpus,
 		.poll_max_ns = disk->poll * 1000ULL,
+		.kind = SANDBOX_IO,
 	};
 	char name[IOTHREAD_NAME + 32];
 	int rc;

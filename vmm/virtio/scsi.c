@@ -488,7 +488,7 @@ static int scsi_begin(struct device *dev, struct error *err)
 static int choose_loop(struct virtio_scsi *scsi, const struct config *cfg,
 		       struct error *err)
 {
-	const struct iothread_options opt = { 0 };
+	const struct iothread_options opt = { .kind = SANDBOX_IO };
 	struct device *dev = &scsi->vpci.pci.dev;
 	char name[IOTHREAD_NAME + 32];
 	unsigned int i;

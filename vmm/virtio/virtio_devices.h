@@ -11,6 +11,7 @@
 
 struct chardev;
 struct disk_config;
+struct net_config;
 struct throttle;
 struct throttle_limit;
 
@@ -18,6 +19,8 @@ struct throttle_limit;
 extern const struct dev_class virtio_blk_class;
 /* config: struct config, of which the SCSI disks and drives are its targets */
 extern const struct dev_class virtio_scsi_class;
+/* config: struct net_config */
+extern const struct dev_class virtio_net_class;
 /* config: struct rng_config */
 extern const struct dev_class virtio_rng_class;
 /* config: struct vcon_config */
@@ -84,6 +87,44 @@ int virtio_scsi_eject(struct device *dev, unsigned int number, bool force,
 int virtio_scsi_insert(struct device *dev, unsigned int number,
 		       const struct block_options *options, bool force,
 		       struct error *err);
+
+/* What a queue of a network card has done since it was made. */
+struct net_count {
+	uint64_t frames;
+	uint64_t bytes;
+	uint64_t unwanted; /* by the driver's filter */
+	uint64_t dropped;  /* the link was down, or no room was to be had */
+	uint64_t invalid;  /* against the rules */
+};
+
+#define NET_TABLE 64 /* addresses that a driver may list */
+
+struct net_status {
+	const struct net_config *config;
+	uint8_t mac[6]; /* at power-on */
+	bool link_up;
+	bool carrier;		/* somebody is at the other end */
+	unsigned int nr_pairs;	/* of queues */
+	unsigned int nr_active; /* that the driver uses */
+	/* What the driver wants. */
+	uint8_t main_mac[6];
+	bool promisc, allmulti, alluni, nomulti, nouni, nobcast, tagged;
+	bool uni_overflow, multi_overflow;
+	unsigned int nr_uni, nr_multi; /* in macs, in this order */
+	uint8_t macs[NET_TABLE][6];
+	uint8_t vlans[4096 / 8];
+};
+
+/* All in the main thread. */
+void virtio_net_status(const struct device *dev, struct net_status *status);
+/* Of pair @index, less than nr_pairs. */
+void virtio_net_counts(const struct device *dev, unsigned int index,
+		       struct net_count *received, struct net_count *sent);
+/* Plugs the cable in, or out. */
+void virtio_net_set_link(struct device *dev, bool up);
+/* Has the guest tell the network where it is; false if it cannot. */
+bool virtio_net_announce(struct device *dev);
+
 const struct chardev *virtio_console_chardev(const struct device *dev);
 
 #endif
