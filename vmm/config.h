@@ -15,6 +15,7 @@
 
 #define CONFIG_MAX_DISKS 16
 #define CONFIG_MAX_SCSI 16
+#define CONFIG_MAX_SCSI_QUEUES 64
 #define CONFIG_MAX_CDROMS 4
 #define CONFIG_MAX_QMP 7
 #define CONFIG_UUID_LEN 36 /* characters */

@@ -226,6 +226,8 @@ disk_tests() {
 	run_test "disk: resized under a mounted file system" resized
 	run_test "SCSI disk: its thread" on_scsi verified aio=libaio
 	run_test "SCSI disk: the main thread" on_scsi verified iothreads=0
+	run_test "SCSI disk: four queues, polling" \
+		on_scsi verified queues=4,poll=50,cpus=0-1 --cpus 4
 	run_test "SCSI disk: limits" on_scsi verified iops=300,bps=8M
 	run_test "SCSI disk: mkfs, untar, fsck" on_scsi untarred raw
 	run_test "SCSI disk: mkfs, untar, fsck; qcow2" on_scsi untarred qcow2
