@@ -330,6 +330,7 @@ static void reset(struct virtio_dev *vdev)
 	unsigned int i;
 
 	scsi->missed = false;
+	scsi->nr_kept = 0;
 	scsi_drop_function(scsi);
 	scsi_drop_held(scsi, 0);
 	pthread_mutex_lock(&vdev->dev->lock);

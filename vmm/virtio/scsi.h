@@ -33,6 +33,8 @@
 /* More have little use, and each costs the guest memory. */
 #define SCSI_QUEUES_BY_DEFAULT 16
 
+#define SCSI_KEPT_EVENTS 8
+
 /* Queues (virtio 1.2, 5.6.2). */
 enum { SCSI_QUEUE_CONTROL, SCSI_QUEUE_EVENT, SCSI_QUEUE_REQUEST };
 
@@ -110,6 +112,9 @@ struct virtio_scsi {
 	struct ring_chain function;
 	/* An event was lost, for want of a buffer. */
 	bool missed;
+	/* Those that happened while the machine stood still. */
+	struct virtio_scsi_event kept[SCSI_KEPT_EVENTS];
+	unsigned int nr_kept;
 };
 
 static inline struct virtio_scsi *to_scsi(struct virtio_dev *vdev)
