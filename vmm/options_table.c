@@ -62,26 +62,26 @@ static const struct opt memory_options[] = {
 		  .kind = OPT_UINT,                                       \
 		  .metavar = "N",                                         \
 		  .min = 1,                                               \
-		  .max = 1000000000,                                      \
+		  .max = CONFIG_MAX_IOPS,                                 \
 		  .offset = offsetof(struct disk_config, iops),           \
 		  .help = "requests a second at most" },                  \
 		{ .name = "iops-burst",                                   \
 		  .kind = OPT_UINT,                                       \
 		  .metavar = "N",                                         \
 		  .min = 1,                                               \
-		  .max = 1000000000,                                      \
+		  .max = CONFIG_MAX_IOPS,                                 \
 		  .offset = offsetof(struct disk_config, iops_burst),     \
 		  .help = "requests at once (default iops / 10)" },       \
 		{ .name = "bps",                                          \
 		  .kind = OPT_SIZE,                                       \
 		  .metavar = "SIZE",                                      \
-		  .min = 1024,                                            \
-		  .max = MIB << 20,                                       \
+		  .min = CONFIG_MIN_BPS,                                  \
+		  .max = CONFIG_MAX_BPS,                                  \
 		  .offset = offsetof(struct disk_config, bps),            \
 		  .help = "bytes a second at most" },                     \
 	{                                                                 \
 		.name = "bps-burst", .kind = OPT_SIZE, .metavar = "SIZE", \
-		.min = 1024, .max = MIB << 20,                            \
+		.min = CONFIG_MIN_BPS, .max = CONFIG_MAX_BPS,             \
 		.offset = offsetof(struct disk_config, bps_burst),        \
 		.help = "bytes at once (default bps / 10)"                \
 	}

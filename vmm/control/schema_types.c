@@ -127,6 +127,7 @@ const struct schema_type schema_types[] = {
 
 	ENUM("BlockdevChangeReadOnlyMode", "retain read-only read-write"),
 	OBJECT("VireoScsiDisk", "id:str"),
+	ENUM("VireoOnError", "report stop"),
 
 	/* Other devices. */
 	OBJECT("ChardevInfo", "label:str filename:str frontend-open:bool"),
