@@ -166,6 +166,7 @@ json_t *cmd_change_medium(struct qmp_call *call, json_t *args)
 	options.fd = qmp_file(call, options.path);
 	if (options.fd < 0)
 		return NULL;
+	options.nodes = call->control->vm->nodes;
 	if (virtio_scsi_insert(at.dev, at.number, &options, forced(args), &err))
 		return qmp_fail(call, "GenericError", "%s", err.text);
 	return json_object();
