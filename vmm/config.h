@@ -16,6 +16,7 @@
 #define CONFIG_MAX_DISKS 16
 #define CONFIG_MAX_SCSI 16
 #define CONFIG_MAX_SCSI_QUEUES 64
+#define CONFIG_MAX_DISK_QUEUES 256
 #define CONFIG_MAX_CDROMS 4
 /* Limits of disks: requests, and bytes, a second. */
 #define CONFIG_MAX_IOPS 1000000000U
