@@ -205,7 +205,7 @@ resized() {
 # holds OPTION...: machine `holder' has disks, and does not run
 holds() {
 	rm -rf "$tmp/holder"
-	start holder --kernel "$images/vmlinuz" --memory 64M --paused \
+	start holder --kernel "$images/vmlinuz" --memory 128M --paused \
 		--console none "$@"
 	wait_for 60 ask holder query-status || fail "$(cat "$tmp/holder/err")"
 }
@@ -218,7 +218,7 @@ lets_go() {
 refused() {
 	local words=$1
 	shift
-	vireo run --name second --kernel "$images/vmlinuz" --memory 64M --paused \
+	vireo run --name second --kernel "$images/vmlinuz" --memory 128M --paused \
 		--console none "$@" </dev/null
 	want_status 1 && want err "$words"
 }
@@ -226,7 +226,7 @@ refused() {
 # A device has several names: nodes that somebody has made, and links.
 device_names() {
 	local node=$tmp/node other=$tmp/other writes=', which writes to it'
-	local link=$tmp/link
+	local link=$tmp/link name second
 	[ -e /dev/ram0 ] || modprobe brd rd_nr=1 rd_size=65536 ||
 		{ why="no brd"; return 4; }
 	mknod "$node" b 1 0 && mknod "$other" b 1 0 && mknod /dev/another b 1 0 &&
@@ -241,7 +241,7 @@ device_names() {
 		vireo img info "$other"
 		want_status 0 || return
 		rm -rf "$tmp/reader"
-		start reader --kernel "$images/vmlinuz" --memory 64M --paused \
+		start reader --kernel "$images/vmlinuz" --memory 128M --paused \
 			--console none --scsi "$other,ro"
 		wait_for 60 ask reader query-status || fail "readers do not share" ||
 			return
@@ -272,7 +272,7 @@ device_names_by_qmp() {
 	holds --disk "$tmp/node,ro" || return
 	truncate -s 1M "$tmp/first.img"
 	rm -rf "$tmp/adder"
-	start adder --kernel "$images/vmlinuz" --memory 64M --paused \
+	start adder --kernel "$images/vmlinuz" --memory 128M --paused \
 		--console none --scsi "$tmp/first.img"
 	wait_for 60 ask adder query-status || fail "it does not start" || return
 	ask adder add-fd '{"fdset-id": 1}' "$tmp/other" || return
@@ -297,6 +297,7 @@ disk_tests() {
 	run_test "disk: the main thread" verified iothreads=0
 	run_test "disk: four queues, two threads, polling" \
 		verified queues=4,iothreads=2,poll=50 --cpus 4
+	run_test "disk: 256 queues" verified queues=256,iothreads=2 --cpus 2
 	run_test "disk: limits" verified iops=300,bps=8M
 	run_test "disk: mkfs, untar, fsck" untarred raw
 	run_test "disk: mkfs, untar, fsck; packed ring" untarred raw --virtio packed=on
@@ -310,6 +311,7 @@ disk_tests() {
 	run_test "disk: resized under a mounted file system" resized
 	run_test "disk: a device by several names" device_names
 	run_test "disk: a device by several names, and by QMP" device_names_by_qmp
+	held_tests
 	run_test "SCSI disk: its thread" on_scsi verified aio=libaio
 	run_test "SCSI disk: the main thread" on_scsi verified iothreads=0
 	run_test "SCSI disk: four queues, polling" \
