@@ -15,8 +15,14 @@
 
 #define CONFIG_MAX_DISKS 16
 #define CONFIG_MAX_SCSI 16
+#define CONFIG_MAX_SCSI_QUEUES 64
+#define CONFIG_MAX_DISK_QUEUES 256
 #define CONFIG_MAX_CDROMS 4
 #define CONFIG_MAX_NETS 8
+/* Limits of disks: requests, and bytes, a second. */
+#define CONFIG_MAX_IOPS 1000000000U
+#define CONFIG_MIN_BPS 1024U
+#define CONFIG_MAX_BPS (1ULL << 40)
 #define CONFIG_MAX_QMP 7
 #define CONFIG_UUID_LEN 36 /* characters */
 #define CONFIG_NO_UUID "00000000-0000-0000-0000-000000000000"

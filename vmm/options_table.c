@@ -62,26 +62,26 @@ static const struct opt memory_options[] = {
 		  .kind = OPT_UINT,                                       \
 		  .metavar = "N",                                         \
 		  .min = 1,                                               \
-		  .max = 1000000000,                                      \
+		  .max = CONFIG_MAX_IOPS,                                 \
 		  .offset = offsetof(struct disk_config, iops),           \
 		  .help = "requests a second at most" },                  \
 		{ .name = "iops-burst",                                   \
 		  .kind = OPT_UINT,                                       \
 		  .metavar = "N",                                         \
 		  .min = 1,                                               \
-		  .max = 1000000000,                                      \
+		  .max = CONFIG_MAX_IOPS,                                 \
 		  .offset = offsetof(struct disk_config, iops_burst),     \
 		  .help = "requests at once (default iops / 10)" },       \
 		{ .name = "bps",                                          \
 		  .kind = OPT_SIZE,                                       \
 		  .metavar = "SIZE",                                      \
-		  .min = 1024,                                            \
-		  .max = MIB << 20,                                       \
+		  .min = CONFIG_MIN_BPS,                                  \
+		  .max = CONFIG_MAX_BPS,                                  \
 		  .offset = offsetof(struct disk_config, bps),            \
 		  .help = "bytes a second at most" },                     \
 	{                                                                 \
 		.name = "bps-burst", .kind = OPT_SIZE, .metavar = "SIZE", \
-		.min = 1024, .max = MIB << 20,                            \
+		.min = CONFIG_MIN_BPS, .max = CONFIG_MAX_BPS,             \
 		.offset = offsetof(struct disk_config, bps_burst),        \
 		.help = "bytes at once (default bps / 10)"                \
 	}
@@ -128,7 +128,7 @@ static const struct opt disk_options[] = {
 	  .kind = OPT_UINT,
 	  .metavar = "N",
 	  .min = 1,
-	  .max = 32,
+	  .max = CONFIG_MAX_DISK_QUEUES,
 	  .offset = offsetof(struct disk_config, queues),
 	  .help = "virtqueues (default one per vCPU, up to 4)" },
 	{ .name = "iothreads",
@@ -222,6 +222,13 @@ static const struct opt scsi_options[] = {
 	  .def = "auto",
 	  .offset = offsetof(struct disk_config, aio),
 	  .help = "as of a disk" },
+	{ .name = "queues",
+	  .kind = OPT_UINT,
+	  .metavar = "N",
+	  .min = 1,
+	  .max = CONFIG_MAX_SCSI_QUEUES,
+	  .offset = offsetof(struct disk_config, queues),
+	  .help = "of all of them (default one per vCPU, up to 16)" },
 	{ .name = "iothreads",
 	  .kind = OPT_UINT,
 	  .metavar = "N",
@@ -229,6 +236,19 @@ static const struct opt scsi_options[] = {
 	  .max = 1,
 	  .offset = offsetof(struct disk_config, iothreads),
 	  .help = "0: the main thread serves all of them" },
+	{ .name = "cpus",
+	  .kind = OPT_STRING,
+	  .metavar = "LIST",
+	  .min = 1,
+	  .offset = offsetof(struct disk_config, cpus),
+	  .help = "where their thread runs, as 0-3:8" },
+	{ .name = "poll",
+	  .kind = OPT_UINT,
+	  .metavar = "MICROSECONDS",
+	  .def = "0",
+	  .max = 1000,
+	  .offset = offsetof(struct disk_config, poll),
+	  .help = "it polls for so long at most" },
 	DISK_FAILURES_AND_LIMITS,
 	{ 0 }
 };

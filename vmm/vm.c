@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "boot/boot.h"
@@ -284,11 +285,20 @@ static void stop_at_hit(void *opaque)
 		vm_pause(vm);
 }
 
+/* In a container, nodes may be mounted from the host's /dev one by one. */
+static dev_t find_nodes(void)
+{
+	struct stat st;
+
+	return stat("/dev/null", &st) ? 0 : st.st_dev;
+}
+
 /* All is made and open; threads are the last. */
 static int lock_in(struct vm *vm, struct error *err)
 {
 	int rc;
 
+	vm->nodes = find_nodes();
 	vm->ids = sandbox_open_ids(vm->cfg->sandbox);
 	vm->pid = sandbox_id(vm->ids);
 	rc = sandbox_enter(vm->cfg->sandbox, err);

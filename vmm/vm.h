@@ -25,6 +25,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "accel.h"
 #include "bus.h"
@@ -115,8 +116,9 @@ struct vm {
 	struct error crash;	 /* why VM_REQ_CRASH */
 	unsigned int crash_vcpu; /* and whose */
 
-	int ids;   /* for sandbox_id() */
-	pid_t pid; /* as others know this process */
+	int ids;     /* for sandbox_id() */
+	pid_t pid;   /* as others know this process */
+	dev_t nodes; /* /dev, or where its nodes come from */
 
 	struct loop_call on_request;
 	struct loop_call on_hit;

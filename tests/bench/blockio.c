@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Disk I/O inside of a guest of tests/bench: as fio(1) with bs=4k, direct=1,
- * ioengine=libaio and iodepth=DEPTH, in a random order that is the same each
- * time, but small enough for an initramfs.
+ * Disk I/O inside of a guest of tests/bench: as fio(1) with bs=4k and direct=1,
+ * in a random order that is the same each time, but small enough for an
+ * initramfs.
  *
  *   blockio DISK read|write DEPTH COUNT [JOBS]
  *
- * Each of JOBS processes, on a processor of its own, makes COUNT requests.
- * Prints the ticks of the processor's clock that a request takes, which in a lab
- * in instruction-count mode are instructions (of guest, VMM and host together),
- * and the requests that there were for each interrupt of a disk.  Port MARK
- * tells whoever traces the host when it begins and ends.
+ * Each of JOBS processes, on a processor of its own, makes COUNT requests as with
+ * ioengine=libaio and iodepth=DEPTH.  Prints the ticks of the processor's clock
+ * that a request takes, which in a lab in instruction-count mode are instructions
+ * (of guest, VMM and host together), and the requests that there were for each
+ * interrupt of a disk.  Port MARK tells whoever traces the host when it begins
+ * and ends.
+ *
+ *   blockio DISK read|write sync COUNT
+ *
+ * As with ioengine=psync: one request after the other.  Prints the ticks alone.
  */
 #include <fcntl.h>
 #include <linux/aio_abi.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +34,8 @@
 #define BLOCK 4096
 #define MAX_DEPTH 256
 #define MARK 0x5658
+/* Of sync: in turn, so that requests reach over much of the guest's memory. */
+#define BUFFERS 2048
 
 static void die(const char *what)
 {
@@ -53,7 +61,7 @@ struct job {
 	aio_context_t ctx;
 };
 
-static void job_open(struct job *job, const char *disk, unsigned int n)
+static void disk_open(struct job *job, const char *disk)
 {
 	off_t size;
 
@@ -65,6 +73,11 @@ static void job_open(struct job *job, const char *disk, unsigned int n)
 	if (size < BLOCK)
 		die("size");
 	job->blocks = (uint64_t)size / BLOCK;
+}
+
+static void job_open(struct job *job, const char *disk, unsigned int n)
+{
+	disk_open(job, disk);
 	job->seed = n + 1;
 	job->buffers = mmap(NULL, job->depth * BLOCK, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
@@ -111,6 +124,35 @@ static void job_run(struct job *job)
 			list[i] = (struct iocb *)(uintptr_t)events[i].obj;
 		}
 	}
+}
+
+static void run_sync(struct job *job, const char *disk)
+{
+	bool write = job->op == IOCB_CMD_PWRITE;
+	unsigned long i;
+	uint64_t start;
+	ssize_t n;
+
+	disk_open(job, disk);
+	job->seed = 1;
+	job->buffers = mmap(NULL, BUFFERS * BLOCK, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (job->buffers == MAP_FAILED)
+		die("mmap");
+	start = __rdtsc();
+	for (i = 0; i < job->count; i++) {
+		off_t at = (off_t)(next(&job->seed) % job->blocks * BLOCK);
+		char *buffer = job->buffers + i % BUFFERS * BLOCK;
+
+		if (write)
+			memcpy(buffer, &i, sizeof(i));
+		n = write ? pwrite(job->fd, buffer, BLOCK, at) :
+			    pread(job->fd, buffer, BLOCK, at);
+		if (n != BLOCK)
+			die("a request");
+	}
+	printf("random-%s %llu\n", write ? "write" : "read",
+	       (unsigned long long)((__rdtsc() - start) / job->count));
 }
 
 /* Of all disks' queues since the start. */
@@ -172,6 +214,10 @@ int main(int argc, char **argv)
 	job.op = strcmp(argv[2], "write") ? IOCB_CMD_PREAD : IOCB_CMD_PWRITE;
 	job.depth = strtoul(argv[3], NULL, 0);
 	job.count = strtoul(argv[4], NULL, 0);
+	if (argc == 5 && job.count && !strcmp(argv[3], "sync")) {
+		run_sync(&job, argv[1]);
+		return 0;
+	}
 	if (argc == 6)
 		jobs = (unsigned int)strtoul(argv[5], NULL, 0);
 	if (!job.depth || job.depth > MAX_DEPTH || !job.count || !jobs)

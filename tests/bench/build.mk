@@ -2,7 +2,7 @@
 # Included by the top Makefile: what tests/bench/run runs in guests.
 
 .PHONY: bench-guest
-bench-guest: $(B)/tests/bench/requests $(B)/tests/bench/blockio
+bench-guest: $(B)/tests/bench/blockio
 
 # The guest has no libraries.
 $(B)/tests/bench/%: tests/bench/%.c

@@ -198,13 +198,40 @@ static void control_alone(struct hostile *h)
 	hs_back(&q, n);
 }
 
-/* ---- resets ------------------------------------------------------------------ */
-
 static const struct virtio_scsi_ctrl_tmf_req abort_all = {
 	.type = VIRTIO_SCSI_T_TMF,
 	.subtype = VIRTIO_SCSI_T_TMF_ABORT_TASK_SET,
 	.lun = { 1, 0 },
 };
+
+/* Two queues have one ring. */
+static void one_ring(struct hostile *h)
+{
+	struct hostile q[HS_QUEUES];
+	unsigned int i;
+
+	for (i = 0; i < HS_QUEUES; i++) {
+		q[i] = *h;
+		q[i].q = i;
+	}
+	h_negotiate(&q[0]);
+	for (i = 0; i < HS_QUEUES; i++)
+		if (i != HS_REQUEST_1)
+			h_queue(&q[i]);
+	h_ring_at(&q[HS_REQUEST_1], RIG_DESC(HS_REQUEST), RIG_AVAIL(HS_REQUEST),
+		  RIG_USED(HS_REQUEST), H_NUM);
+	rig_driver_ok(h->rig);
+	for (i = 0; i < 4; i++) {
+		put_reads(&q[HS_REQUEST], 2);
+		hs_put_tmf(&q[HS_CONTROL], 1, &abort_all);
+		h_ring_bell(&q[i % 2 ? HS_REQUEST : HS_REQUEST_1]);
+		h_ring_bell(&q[i % 2 ? HS_REQUEST_1 : HS_CONTROL]);
+		h_ring_bell(&q[i % 2 ? HS_CONTROL : HS_REQUEST]);
+		h_wait(&q[HS_REQUEST]);
+	}
+}
+
+/* ---- resets ------------------------------------------------------------------ */
 
 /* Reads on both queues, a function that waits for them, buffers for events */
 static void fill(struct hostile q[HS_QUEUES])
@@ -467,6 +494,7 @@ const struct hostile_case hostile_scsi_task_cases[] = {
 	CASE(unit_reset_in_flight, WORKS, WORKS),
 	CASE(nexus_reset_in_flight, WORKS, WORKS),
 	CASE(control_alone, WORKS, WORKS),
+	CASE(one_ring, ANY, ANY),
 	CASE(all_reset_in_flight, ANY, ANY),
 	CASE(queues_reset_in_flight, WORKS, WORKS),
 	CASE(control_reset_alone, WORKS, WORKS),

@@ -151,6 +151,33 @@ static void test_queues(void **state)
 	assert_null(f->rig->vm.iothreads->next->next);
 }
 
+/* Each has a doorbell and a message of its own, and one more is the device's. */
+static void test_many_queues(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int cap;
+
+	f->disk.queues = CONFIG_MAX_DISK_QUEUES;
+	f->disk.iothreads = 2;
+	f->rig = rig_new(&virtio_blk_class, &f->disk);
+	rig_watch(f->rig, &f->watch);
+	assert_int_equal(rig_read(f->rig, VIRTIO_PCI_COMMON_NUMQ, 2), 256);
+	cap = rig_cap(f->rig, PCI_CAP_ID_MSIX, 0);
+	assert_int_equal(rig_cfg_read(f->rig, cap + PCI_MSIX_FLAGS, 2) &
+				 PCI_MSIX_FLAGS_QSIZE,
+			 256);
+	assert_true((rig_cfg_read(f->rig, cap + PCI_MSIX_PBA, 4) & ~7U) >=
+		    257 * PCI_MSIX_ENTRY_SIZE);
+	cap = rig_cap(f->rig, PCI_CAP_ID_VNDR, VIRTIO_PCI_CAP_NOTIFY_CFG);
+	assert_true(rig_cfg_read(f->rig, cap + VIRTIO_PCI_CAP_LENGTH, 4) >=
+		    255 * VIRTIO_PCI_NOTIFY_STEP + 2);
+	rig_write(f->rig, VIRTIO_PCI_COMMON_Q_SELECT, 2, 255);
+	assert_int_equal(rig_read(f->rig, VIRTIO_PCI_COMMON_Q_SIZE, 2), 128);
+	assert_int_equal(rig_read(f->rig, VIRTIO_PCI_COMMON_Q_NOFF, 2), 255);
+	rig_write(f->rig, VIRTIO_PCI_COMMON_Q_SELECT, 2, 256);
+	assert_int_equal(rig_read(f->rig, VIRTIO_PCI_COMMON_Q_SIZE, 2), 0);
+}
+
 static void test_main_thread(void **state)
 {
 	struct fixture *f = *state;
@@ -527,21 +554,14 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup_thread, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_queues),
-		TEST(test_main_thread),
-		TEST(test_polling),
-		TEST(test_threads),
-		TEST(test_io_uring),
-		TEST(test_stop),
-		TEST(test_reset),
-		TEST(test_no_shared_lock),
-		TEST(test_on_error_report),
-		TEST(test_on_error_stop),
-		TEST(test_queue_reset),
-		TEST(test_resize),
-		TEST(test_limits),
-		TEST(test_options),
-		cmocka_unit_test(test_cpu_list),
+		TEST(test_queues),	   TEST(test_main_thread),
+		TEST(test_many_queues),	   TEST(test_polling),
+		TEST(test_threads),	   TEST(test_io_uring),
+		TEST(test_stop),	   TEST(test_reset),
+		TEST(test_no_shared_lock), TEST(test_on_error_report),
+		TEST(test_on_error_stop),  TEST(test_queue_reset),
+		TEST(test_resize),	   TEST(test_limits),
+		TEST(test_options),	   cmocka_unit_test(test_cpu_list),
 	};
 
 	return cmocka_run_group_tests_name("blk_device", tests, NULL, NULL);

@@ -8,12 +8,11 @@
 #define IMAGE "/tmp/vireo-test-hostile-scsi-XXXXXX"
 
 /* Each machine has an image of its own, which goes when it is opened. */
-static const void *config(unsigned int iothreads)
+static const void *config(unsigned int iothreads, unsigned int poll)
 {
 	static char image[sizeof(IMAGE)], none[] = "none";
 	static struct config cfg = {
-		.cpus = 2, /* and so as many request queues */
-		.scsi = { { .path = image } },
+		.scsi = { { .path = image, .queues = 2 } },
 		.nr_scsi = 1,
 		.cdroms = { { .path = none } },
 		.nr_cdroms = 1,
@@ -21,6 +20,7 @@ static const void *config(unsigned int iothreads)
 
 	strcpy(image, IMAGE);
 	cfg.scsi[0].iothreads = iothreads;
+	cfg.scsi[0].poll = poll;
 	cfg.scsi[0].fd = mkstemp(image);
 	assert_true(cfg.scsi[0].fd >= 0);
 	assert_int_equal(ftruncate(cfg.scsi[0].fd, HS_BLOCKS * 512), 0);
@@ -30,12 +30,17 @@ static const void *config(unsigned int iothreads)
 
 static const void *scsi_config(void)
 {
-	return config(0);
+	return config(0, 0);
 }
 
 static const void *thread_config(void)
 {
-	return config(1);
+	return config(1, 0);
+}
+
+static const void *polling_config(void)
+{
+	return config(1, 200);
 }
 
 /* INQUIRY, which finds no unit attention in its way. */
@@ -115,6 +120,8 @@ static const struct hostile_kind kinds[] = {
 	  event_answered, CHANGE, hs_resize },
 	{ "thread", &virtio_scsi_class, thread_config, HS_REQUEST, request_ask,
 	  request_answered, 0, NULL },
+	{ "polling", &virtio_scsi_class, polling_config, HS_REQUEST_1,
+	  request_ask, request_answered, 0, NULL },
 	{ 0 }
 };
 
@@ -128,6 +135,8 @@ static const struct hostile_kind controllers[] = {
 	  request_ask, request_answered, HOTPLUG | CHANGE, NULL },
 	{ "thread", &virtio_scsi_class, thread_config, HS_REQUEST, request_ask,
 	  request_answered, HOTPLUG | CHANGE, NULL },
+	{ "polling", &virtio_scsi_class, polling_config, HS_REQUEST,
+	  request_ask, request_answered, HOTPLUG | CHANGE, NULL },
 	{ 0 }
 };
 

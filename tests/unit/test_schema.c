@@ -240,7 +240,7 @@ static const char *const refused[] = {
 	 " \"10\", \"11\", \"12\", \"13\", \"14\", \"15\", \"16\", \"17\" ] }"),
 	"{ \"cdrom\": { \"serial\": \"a\" } }",
 	"{ \"cdrom\": { \"path\": \"a\", \"ro\": true } }",
-	"{ \"scsi\": { \"path\": \"a\", \"queues\": 2 } }",
+	"{ \"scsi\": { \"path\": \"a\", \"queues\": 65 } }",
 	"{ \"rng\": true }",
 	"{ \"rng\": { \"source\": \"\" } }",
 	"{ \"module\": \"maybe\" }",

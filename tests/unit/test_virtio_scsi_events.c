@@ -91,6 +91,63 @@ static void test_events_unwanted(void **state)
 	assert_int_equal(rig_used(f->rig, EVENT, NULL), 0);
 }
 
+static uint32_t event_at(struct fixture *f, unsigned int n)
+{
+	return *(uint32_t *)rig_mem(f->rig, EVENTS + 16ULL * n, 4);
+}
+
+/* What happens while the machine stands still is told when it goes on. */
+static void test_events_kept(void **state)
+{
+	struct rig_buf buf = { EVENTS, 16, true };
+	struct fixture *f = *state;
+	const struct disk_config more = { .path = f->path[1],
+					  .readonly = true };
+	struct error err = { "" };
+	unsigned int i;
+
+	start(f, F(HOTPLUG) | F(CHANGE));
+	add_event_buffer(f);
+	devices_stop(&f->rig->vm);
+	assert_int_equal(virtio_scsi_attach(f->rig->dev, &more, &err), 2);
+	rig_run(f->rig);
+	assert_int_equal(rig_used(f->rig, EVENT, NULL), 0);
+	devices_start(&f->rig->vm);
+	rig_run(f->rig);
+	expect_event(f, VIRTIO_SCSI_T_TRANSPORT_RESET, 2,
+		     VIRTIO_SCSI_EVT_RESET_RESCAN);
+	settle(f, 2);
+
+	/* In their order; of very many it is told that some are missing. */
+	for (i = 0; i < 10; i++, buf.addr += 16)
+		rig_add(f->rig, EVENT, &buf, 1);
+	devices_stop(&f->rig->vm);
+	virtio_scsi_detach(f->rig->dev, 2);
+	resize(f);
+	devices_start(&f->rig->vm);
+	finish(f, EVENT, 2, NULL);
+	assert_int_equal(event_at(f, 0), VIRTIO_SCSI_T_TRANSPORT_RESET);
+	assert_int_equal(event_at(f, 1), VIRTIO_SCSI_T_PARAM_CHANGE);
+	devices_stop(&f->rig->vm);
+	for (i = 0; i < 9; i++)
+		resize(f);
+	devices_start(&f->rig->vm);
+	rig_run(f->rig);
+	assert_int_equal(rig_used(f->rig, EVENT, NULL), 8);
+	assert_int_equal(event_at(f, 2), VIRTIO_SCSI_T_PARAM_CHANGE |
+						 VIRTIO_SCSI_T_EVENTS_MISSED);
+	assert_int_equal(event_at(f, 3), VIRTIO_SCSI_T_PARAM_CHANGE);
+
+	/* A driver that comes later does not hear of it. */
+	devices_stop(&f->rig->vm);
+	resize(f);
+	devices_reset(&f->rig->vm);
+	devices_start(&f->rig->vm);
+	rig_drive(f->rig, F(HOTPLUG) | F(CHANGE));
+	add_event_buffer(f);
+	assert_int_equal(rig_used(f->rig, EVENT, NULL), 0);
+}
+
 static void test_hotplug(void **state)
 {
 	struct fixture *f = *state;
@@ -211,8 +268,10 @@ static void test_no_image(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T_(test_events), T_(test_events_unwanted), T_(test_hotplug),
-		T_(test_media),	 T_(test_empty_drive),	   T_(test_no_image),
+		T_(test_events),      T_(test_events_unwanted),
+		T_(test_events_kept), T_(test_hotplug),
+		T_(test_media),	      T_(test_empty_drive),
+		T_(test_no_image),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

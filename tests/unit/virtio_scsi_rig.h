@@ -95,6 +95,7 @@ struct ask {
 	uint32_t len; /* of the data */
 	bool out;
 	unsigned int slot;
+	unsigned int queue; /* after the first of requests */
 };
 
 #define TARGET(n)                     \
@@ -119,13 +120,13 @@ static inline void add(struct fixture *f, const struct ask *ask)
 	if (!ask->out)
 		memset(rig_mem(f->rig, DATA + at, 0x2000), UNTOUCHED, 0x2000);
 	if (!ask->len)
-		rig_add(f->rig, REQUEST, bufs, 2);
+		rig_add(f->rig, REQUEST + ask->queue, bufs, 2);
 	else if (ask->out)
-		rig_add(f->rig, REQUEST,
+		rig_add(f->rig, REQUEST + ask->queue,
 			(const struct rig_buf[]){ bufs[0], bufs[2], bufs[1] },
 			3);
 	else
-		rig_add(f->rig, REQUEST, bufs, 3);
+		rig_add(f->rig, REQUEST + ask->queue, bufs, 3);
 }
 
 static inline struct virtio_scsi_cmd_resp *resp_of(struct fixture *f,

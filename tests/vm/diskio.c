@@ -9,6 +9,8 @@
  *   diskio DISK check N          the same blocks up to N are there (on the host)
  *   diskio DISK fill             writes from the start until that fails, tells
  *                                how far it came, and why it ended
+ *   diskio DISK count            counts in block 0, one write after the other,
+ *                                until the host writes to block 1
  *
  * Each block of 4 KiB says 512 times which one it is, and of which round.
  */
@@ -196,6 +198,21 @@ static int fill(int fd)
 	return 0;
 }
 
+static int count(int fd)
+{
+	uint64_t *buf = buffer(BLOCK), *end = buffer(BLOCK), n = 0;
+
+	printf("diskio: counting\n");
+	fflush(stdout);
+	do {
+		stamp(buf, ++n, 0);
+		transfer(fd, 1, buf, BLOCK, 0);
+		transfer(fd, 0, end, BLOCK, BLOCK);
+	} while (!*end);
+	printf("diskio: counted %llu\n", (unsigned long long)n);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	int fd, ro;
@@ -210,6 +227,8 @@ int main(int argc, char **argv)
 		return durable(fd);
 	if (!strcmp(argv[2], "fill"))
 		return fill(fd);
+	if (!strcmp(argv[2], "count"))
+		return count(fd);
 	if (argc != 4)
 		return 2;
 	return ro ? check(fd, strtoul(argv[3], NULL, 0)) :

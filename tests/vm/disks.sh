@@ -213,6 +213,90 @@ resized() {
 	rm -rf "$tmp/grow" "$tmp/grow.img"
 }
 
+# holds OPTION...: machine `holder' has disks, and does not run
+holds() {
+	rm -rf "$tmp/holder"
+	start holder --kernel "$images/vmlinuz" --memory 128M --paused \
+		--console none "$@"
+	wait_for 60 ask holder query-status || fail "$(cat "$tmp/holder/err")"
+}
+
+lets_go() {
+	ask holder quit && ended holder 4
+}
+
+# refused WHY OPTION...
+refused() {
+	local words=$1
+	shift
+	vireo run --name second --kernel "$images/vmlinuz" --memory 128M --paused \
+		--console none "$@" </dev/null
+	want_status 1 && want err "$words"
+}
+
+# A device has several names: nodes that somebody has made, and links.
+device_names() {
+	local node=$tmp/node other=$tmp/other writes=', which writes to it'
+	local link=$tmp/link name second
+	[ -e /dev/ram0 ] || modprobe brd rd_nr=1 rd_size=65536 ||
+		{ why="no brd"; return 4; }
+	mknod "$node" b 1 0 && mknod "$other" b 1 0 && mknod /dev/another b 1 0 &&
+		ln -s /dev/ram0 "$link" || fail "no nodes" || return
+	for name in /dev/ram0 "$node" /dev/another; do
+		holds --disk "$name,ro" || return
+		for second in /dev/ram0 "$other" /dev/another "$link"; do
+			refused 'in use by another process \(only ro' --disk "$second" ||
+				return
+		done
+		# Readers share it, whatever they call it.
+		vireo img info "$other"
+		want_status 0 || return
+		rm -rf "$tmp/reader"
+		start reader --kernel "$images/vmlinuz" --memory 128M --paused \
+			--console none --scsi "$other,ro"
+		wait_for 60 ask reader query-status || fail "readers do not share" ||
+			return
+		ask reader quit && ended reader 4 && lets_go || return
+		holds --scsi "$name" || return
+		for second in /dev/ram0 "$other" /dev/another "$link"; do
+			refused "$writes" --disk "$second,ro" &&
+				refused "$writes" --cdrom "$second" &&
+				refused 'in use: it is mounted, or' --scsi "$second" ||
+				return
+		done
+		lets_go || return
+	done
+	# One that nobody knows, in its place
+	holds --disk /dev/ram0,ro || return
+	mv /dev/ram0 /dev/ram0.away
+	refused "cannot tell who else has disk $node: /dev/ram0: No such" \
+		--disk "$node"
+	status=$?
+	mv /dev/ram0.away /dev/ram0
+	[ $status = 0 ] && lets_go && rm /dev/another
+}
+
+# The same for descriptors, of which only /dev's own nodes can be known.
+device_names_by_qmp() {
+	local add=x-vireo-scsi-add
+	[ -b "$tmp/node" ] || { why="no brd"; return 4; }
+	holds --disk "$tmp/node,ro" || return
+	truncate -s 1M "$tmp/first.img"
+	rm -rf "$tmp/adder"
+	start adder --kernel "$images/vmlinuz" --memory 128M --paused \
+		--console none --scsi "$tmp/first.img"
+	wait_for 60 ask adder query-status || fail "it does not start" || return
+	ask adder add-fd '{"fdset-id": 1}' "$tmp/other" || return
+	ask adder add-fd '{"fdset-id": 2}' /dev/ram0 || return
+	! ask adder $add '{"path": "/dev/fdset/1"}' || fail "it takes any node" ||
+		return
+	want answers "a device's node outside /dev" || return
+	! ask adder $add '{"path": "/dev/fdset/2"}' || fail "two have it" || return
+	want answers 'fdset/2 is in use by another process' || return
+	ask adder $add '{"path": "/dev/fdset/2", "readonly": true}' || return
+	ask adder quit && ended adder 4 && lets_go
+}
+
 disk_tests() {
 	if [ ! -x $diskio ] || ! make_disk_initrd; then
 		skip "disks" "no $diskio (make vm-guest), or no e2fsprogs"
@@ -224,6 +308,7 @@ disk_tests() {
 	run_test "disk: the main thread" verified iothreads=0
 	run_test "disk: four queues, two threads, polling" \
 		verified queues=4,iothreads=2,poll=50 --cpus 4
+	run_test "disk: 256 queues" verified queues=256,iothreads=2 --cpus 2
 	run_test "disk: limits" verified iops=300,bps=8M
 	run_test "disk: mkfs, untar, fsck" untarred raw
 	run_test "disk: mkfs, untar, fsck; packed ring" untarred raw --virtio packed=on
@@ -236,8 +321,13 @@ disk_tests() {
 	run_test "disk: the host's is full, on-error=stop; qcow2" full_stops qcow2
 	run_test "disk: resized under a mounted file system" resized
 	kernel_disk_tests
+	run_test "disk: a device by several names" device_names
+	run_test "disk: a device by several names, and by QMP" device_names_by_qmp
+	held_tests
 	run_test "SCSI disk: its thread" on_scsi verified aio=libaio
 	run_test "SCSI disk: the main thread" on_scsi verified iothreads=0
+	run_test "SCSI disk: four queues, polling" \
+		on_scsi verified queues=4,poll=50,cpus=0-1 --cpus 4
 	run_test "SCSI disk: limits" on_scsi verified iops=300,bps=8M
 	run_test "SCSI disk: mkfs, untar, fsck" on_scsi untarred raw
 	run_test "SCSI disk: mkfs, untar, fsck; qcow2" on_scsi untarred qcow2

@@ -106,6 +106,35 @@ scsi_hotplug() {
 	want said '^less$'
 }
 
+scsi_is_stopped() {
+	: >"$t/answers"
+	ask scsi query-status && grep -q '"io-error"' "$t/answers"
+}
+
+# One that comes while the machine is paused, and cannot be read at first
+scsi_hotplug_stops() {
+	local status
+	from scsi
+	cp "$tmp/more.img" "$tmp/failing.img"
+	ask scsi add-fd '{"fdset-id": 3}' "$tmp/failing.img" && ask scsi stop &&
+		ask scsi x-vireo-scsi-add '{"path": "/dev/fdset/3",
+			"serial": "DISK-2", "on-error": "stop", "iops": 500}' ||
+		fail "it is not added" || return
+	truncate -s 0 "$tmp/failing.img"
+	ask scsi cont
+	wait_for 60 scsi_is_stopped
+	status=$?
+	cat "$tmp/more.img" >"$tmp/failing.img"
+	[ $status = 0 ] || fail "it does not stop" || return
+	ask scsi cont || return
+	in_guest more || return
+	want said "^more 6144 $(disk_sum more.img)\$" || return
+	ask scsi query-block || return
+	want answers '"iops": 500' || return
+	ask scsi x-vireo-scsi-remove '{"id": "scsi0-hd3"}' || return
+	in_guest less
+}
+
 scsi_resize() {
 	from scsi
 	ask scsi block_resize '{"device": "scsi0-hd0", "size": 102400000}' || return
@@ -132,6 +161,7 @@ scsi_tests() {
 	run_test "SCSI: a CD-ROM" scsi_cdrom
 	run_test "SCSI: eject and change" scsi_eject
 	run_test "SCSI: a disk more, and less" scsi_hotplug
+	run_test "SCSI: a disk more that fails" scsi_hotplug_stops
 	run_test "SCSI: a larger disk" scsi_resize
 	run_test "SCSI: no warning" scsi_end
 }

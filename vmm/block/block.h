@@ -4,8 +4,10 @@
  * some format.
  *
  * A writer locks the image for itself, readers share it; the lock is one of the
- * open file (fcntl(2), F_OFD_SETLK; flock(2) of a block device, which a writer
- * opens with O_EXCL besides), so it ends with the process.
+ * open file (fcntl(2), F_OFD_SETLK), so it ends with the process.  A block device
+ * may have several nodes, and a lock holds for one: all lock the node that the
+ * kernel has made of it in /dev (flock(2), as udev does), and a writer opens the
+ * device with O_EXCL besides.
  *
  * Several loops may submit to one block at the same time, each with an aio of
  * its own.  There is no lock here: after block_open nothing changes but size,
@@ -18,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "aio.h"
 
@@ -36,7 +39,8 @@ enum block_cache {
 
 struct block_options {
 	const char *path;
-	int fd; /* what path names, to be duplicated; 0: it is opened */
+	int fd;	     /* what path names, to be duplicated; 0: it is opened */
+	dev_t nodes; /* with fd: the file system with the nodes of devices */
 	const char *format; /* raw, qcow2, auto; NULL: by the path's end */
 	bool readonly;
 	enum block_cache cache;
@@ -96,6 +100,7 @@ struct block {
 	void *priv; /* the format's */
 	char *path;
 	int fd;
+	int node; /* of the device, for the lock; -1: that is fd */
 	bool readonly;
 	bool direct;	     /* fd is O_DIRECT */
 	bool device;	     /* fd is a block device */

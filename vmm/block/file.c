@@ -2,12 +2,15 @@
 /* The file below an image: opening it, its lock, and what suits it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "../error.h"
@@ -57,7 +60,80 @@ static int geometry(struct block *block, struct error *err)
 	return 0;
 }
 
-/* A lock of the file does not hold for the device behind a device's name. */
+/* The path of the node in /dev that the kernel has made of device @dev. */
+static int node_path(dev_t dev, char *path, size_t size)
+{
+	char uevent[64], line[PATH_MAX];
+	int rc = -ENOENT;
+	FILE *f;
+
+	snprintf(uevent, sizeof(uevent), "/sys/dev/block/%u:%u/uevent",
+		 major(dev), minor(dev));
+	f = fopen(uevent, "re");
+	if (!f)
+		return -errno;
+	while (rc && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = 0;
+		if (strncmp(line, "DEVNAME=", 8))
+			continue;
+		snprintf(path, size, "/dev/%s", line + 8);
+		rc = 0;
+	}
+	fclose(f);
+	return rc;
+}
+
+static int open_node(struct block *block, const struct stat *device,
+		     struct error *err)
+{
+	const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+	char path[PATH_MAX] = "its node in /dev";
+	struct stat st = { 0 };
+	int rc;
+
+	rc = node_path(device->st_rdev, path, sizeof(path));
+	if (!rc) {
+		block->node = open(path, flags);
+		if (block->node < 0 || fstat(block->node, &st))
+			rc = -errno;
+		else if (!S_ISBLK(st.st_mode) || st.st_rdev != device->st_rdev)
+			rc = -ENODEV;
+	}
+	if (rc)
+		return error_set(err, -rc,
+				 "cannot tell who else has disk %s: %s: %s",
+				 block->path, path, strerror(-rc));
+	if (st.st_dev == device->st_dev && st.st_ino == device->st_ino) {
+		close(block->node);
+		block->node = -1;
+	}
+	return 0;
+}
+
+/*
+ * Nothing can be opened for a descriptor that comes while the machine runs:
+ * it has to be the kernel's node itself.
+ */
+static int find_node(struct block *block, const struct block_options *opt,
+		     struct error *err)
+{
+	struct stat st;
+
+	if (!block->device)
+		return 0;
+	if (fstat(block->fd, &st))
+		return error_sys(err, errno, "cannot look at disk %s",
+				 block->path);
+	if (!opt->fd)
+		return open_node(block, &st, err);
+	if (st.st_dev == opt->nodes)
+		return 0;
+	return error_set(err, EINVAL,
+			 "%s is a device's node outside /dev: locks there are "
+			 "not seen by others",
+			 block->path);
+}
+
 static int lock_file(const struct block *block)
 {
 	struct flock lock = {
@@ -66,7 +142,7 @@ static int lock_file(const struct block *block)
 	};
 
 	if (block->device)
-		return flock(block->fd,
+		return flock(block->node < 0 ? block->fd : block->node,
 			     (block->readonly ? LOCK_SH : LOCK_EX) | LOCK_NB);
 	return fcntl(block->fd, F_OFD_SETLK, &lock);
 }
@@ -203,12 +279,20 @@ static int take_fd(const struct block_options *opt, struct error *err)
 			 opt->path);
 }
 
+static void close_fds(const struct block *block)
+{
+	close(block->fd);
+	if (block->node >= 0)
+		close(block->node);
+}
+
 int block_file_open(struct block *block, const struct block_options *opt,
 		    struct error *err)
 {
 	int rc;
 
 	block->readonly = opt->readonly;
+	block->node = -1;
 	block->path = strdup(opt->path);
 	if (!block->path)
 		return error_sys(err, ENOMEM, "cannot open disk image %s",
@@ -221,7 +305,9 @@ int block_file_open(struct block *block, const struct block_options *opt,
 	rc = geometry(block, err);
 	if (rc)
 		goto err_fd;
-	rc = opt->shared ? 0 : lock(block, err);
+	rc = opt->shared ? 0 : find_node(block, opt, err);
+	if (!rc && !opt->shared)
+		rc = lock(block, err);
 	if (rc)
 		goto err_fd;
 	rc = choose_cache(block, opt, err);
@@ -233,7 +319,7 @@ int block_file_open(struct block *block, const struct block_options *opt,
 	return 0;
 
 err_fd:
-	close(block->fd);
+	close_fds(block);
 err_path:
 	free(block->path);
 	return rc;
@@ -241,6 +327,6 @@ err_path:
 
 void block_file_close(struct block *block)
 {
-	close(block->fd);
+	close_fds(block);
 	free(block->path);
 }

@@ -8,6 +8,16 @@
  *                        Held while tables are read, written and synced,
  *                        never while guest data is.
  *
+ * So requests of other queues wait while a commit waits for the disk, but not
+ * for long: if there are others, qcow2_flush_step() has the guest's data synced
+ * before, without the lock, and what a commit finds to sync are a few tables.
+ * To let go of the lock there would take a copy of all changed tables, of one
+ * moment, since what is written must not point to what was allocated later; a
+ * cache that knows tables which are clean but not on disk yet, and frees that
+ * know of which copy they are; and resizes, snapshots and evictions, which
+ * commit, too, would have to wait for whoever is at it.  All that is what keeps
+ * an image whole after a crash: it is not worth those few writes.
+ *
  * What makes an image safe at any instant:
  *  1. Changed tables stay in the caches until qcow2_commit() writes them:
  *     refcounts, then L2 tables, then the L1 table, with a sync between two

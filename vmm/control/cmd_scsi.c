@@ -166,12 +166,50 @@ json_t *cmd_change_medium(struct qmp_call *call, json_t *args)
 	options.fd = qmp_file(call, options.path);
 	if (options.fd < 0)
 		return NULL;
+	options.nodes = call->control->vm->nodes;
 	if (virtio_scsi_insert(at.dev, at.number, &options, forced(args), &err))
 		return qmp_fail(call, "GenericError", "%s", err.text);
 	return json_object();
 }
 
 /* ---- disks more or less ---------------------------------------------------- */
+
+/* 0 if it is not there. */
+static bool get_limit(struct qmp_call *call, json_t *args, const char *name,
+		      uint64_t min, uint64_t max, uint64_t *limit)
+{
+	const json_t *value = json_object_get(args, name);
+	json_int_t n = json_integer_value(value);
+
+	*limit = (uint64_t)n;
+	if (!value || (n >= (json_int_t)min && n <= (json_int_t)max))
+		return true;
+	qmp_fail(call, "GenericError", "'%s' must be from %llu to %llu", name,
+		 (unsigned long long)min, (unsigned long long)max);
+	return false;
+}
+
+/* As of --scsi. */
+static bool get_limits(struct qmp_call *call, json_t *args,
+		       struct disk_config *config)
+{
+	const char *on_error =
+		json_string_value(json_object_get(args, "on-error"));
+	uint64_t iops, burst;
+
+	if (!get_limit(call, args, "iops", 1, CONFIG_MAX_IOPS, &iops) ||
+	    !get_limit(call, args, "iops-burst", 1, CONFIG_MAX_IOPS, &burst) ||
+	    !get_limit(call, args, "bps", CONFIG_MIN_BPS, CONFIG_MAX_BPS,
+		       &config->bps) ||
+	    !get_limit(call, args, "bps-burst", CONFIG_MIN_BPS, CONFIG_MAX_BPS,
+		       &config->bps_burst))
+		return false;
+	config->iops = (unsigned int)iops;
+	config->iops_burst = (unsigned int)burst;
+	if (on_error && !strcmp(on_error, "stop"))
+		config->on_error = ON_ERROR_STOP;
+	return true;
+}
 
 /* @config is used while this runs, and no longer. */
 json_t *cmd_scsi_add(struct qmp_call *call, json_t *args)
@@ -193,6 +231,8 @@ json_t *cmd_scsi_add(struct qmp_call *call, json_t *args)
 	if (!dev)
 		return qmp_fail(call, "GenericError",
 				"The machine has no SCSI controller");
+	if (!get_limits(call, args, &config))
+		return NULL;
 	config.fd = qmp_file(call, config.path);
 	if (config.fd < 0)
 		return NULL;

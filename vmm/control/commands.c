@@ -58,7 +58,9 @@ const struct qmp_command qmp_commands[] = {
 		"read-only-mode?:BlockdevChangeReadOnlyMode",
 		NULL),
 	COMMAND("x-vireo-scsi-add", cmd_scsi_add,
-		"path:str format?:str readonly?:bool serial?:str",
+		"path:str format?:str readonly?:bool serial?:str "
+		"on-error?:VireoOnError iops?:int iops-burst?:int bps?:int "
+		"bps-burst?:int",
 		"VireoScsiDisk"),
 	COMMAND("x-vireo-scsi-remove", cmd_scsi_remove, "id:str", NULL),
 	COMMAND("query-rx-filter", cmd_query_rx_filter, "name?:str",

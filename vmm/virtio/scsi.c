@@ -10,12 +10,10 @@
 
 #include <errno.h>
 #include <linux/virtio_ids.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../error.h"
-#include "../iothread.h"
 
 #define BIT64(n) (1ULL << (n))
 
@@ -332,6 +330,7 @@ static void reset(struct virtio_dev *vdev)
 	unsigned int i;
 
 	scsi->missed = false;
+	scsi->nr_kept = 0;
 	scsi_drop_function(scsi);
 	scsi_drop_held(scsi, 0);
 	pthread_mutex_lock(&vdev->dev->lock);
@@ -433,87 +432,17 @@ static int targets_make(struct virtio_scsi *scsi, const struct config *cfg,
 	return rc < 0 ? rc : 0;
 }
 
-static bool uses(const struct virtio_scsi *scsi, enum aio_kind kind)
+/* The most that a disk asks for; if none does, one for each vCPU. */
+static unsigned int queues_wanted(const struct config *cfg)
 {
-	const struct scsi_lun *lun;
-	unsigned int i;
-
-	for (i = 0; i < SCSI_TARGETS; i++) {
-		lun = scsi->targets[i] ? &scsi->targets[i]->lun : NULL;
-		if (lun && lun->medium && lun->medium->block->aio == kind)
-			return true;
-	}
-	return false;
-}
-
-/* The host may have no more of what was not asked for. */
-static bool asked_for(const struct config *cfg, enum aio_kind kind)
-{
-	unsigned int i;
+	unsigned int i, n = 0;
 
 	for (i = 0; i < cfg->nr_scsi; i++)
-		if (cfg->scsi[i].aio == kind)
-			return true;
-	return false;
-}
-
-/* In the loop's thread: an engine may be bound to the thread that makes it. */
-static int open_aio(void *opaque, struct error *err)
-{
-	struct virtio_scsi *scsi = opaque;
-	const struct config *cfg = scsi->vpci.pci.dev.vm->cfg;
-	enum aio_kind kind;
-	int rc = 0;
-
-	for (kind = AIO_LIBAIO; kind <= AIO_THREADS && !rc; kind++)
-		if (kind == AIO_THREADS || uses(scsi, kind)) {
-			rc = aio_open(&scsi->aio[kind], scsi->loop, kind,
-				      cfg->sandbox, err);
-			if (rc == -EAGAIN && !asked_for(cfg, kind))
-				rc = 0;
-		}
-	return rc;
-}
-
-static int scsi_begin(struct device *dev, struct error *err)
-{
-	struct virtio_scsi *scsi = scsi_of(dev);
-
-	return scsi->iothread ?
-		       iothread_start(scsi->iothread, open_aio, scsi, err) :
-		       open_aio(scsi, err);
-}
-
-/* If a disk has one, all that is at the controller has it. */
-static int choose_loop(struct virtio_scsi *scsi, const struct config *cfg,
-		       struct error *err)
-{
-	const struct iothread_options opt = { .kind = SANDBOX_IO };
-	struct device *dev = &scsi->vpci.pci.dev;
-	char name[IOTHREAD_NAME + 32];
-	unsigned int i;
-	int rc = 0;
-
-	for (i = 0; i < cfg->nr_scsi && !cfg->scsi[i].iothreads; i++)
-		;
-	if (i < cfg->nr_scsi) {
-		snprintf(name, sizeof(name), "io-%s", dev->id);
-		rc = iothread_new(&scsi->iothread, dev->vm, name, &opt, err);
-	}
-	scsi->loop = scsi->iothread ? scsi->iothread->loop : dev->vm->loop;
-	return rc;
-}
-
-static void loop_end(struct virtio_scsi *scsi)
-{
-	if (scsi->iothread)
-		iothread_end(scsi->iothread);
-}
-
-static void loop_close(struct virtio_scsi *scsi)
-{
-	if (scsi->iothread)
-		iothread_free(scsi->iothread);
+		if (cfg->scsi[i].queues > n)
+			n = cfg->scsi[i].queues;
+	if (!n)
+		n = MIN(cfg->cpus, SCSI_QUEUES_BY_DEFAULT);
+	return n ? MIN(n, SCSI_MAX_QUEUES) : 1;
 }
 
 static int scsi_realize(struct device *dev, const void *config,
@@ -521,19 +450,18 @@ static int scsi_realize(struct device *dev, const void *config,
 {
 	struct virtio_scsi *scsi = scsi_of(dev);
 	const struct config *cfg = config;
-	unsigned int queues = MIN(cfg->cpus, SCSI_MAX_QUEUES);
 	int rc;
 
 	scsi->retry.fn = scsi_retry;
 	scsi->retry.opaque = scsi;
-	rc = choose_loop(scsi, cfg, err);
+	rc = scsi_loop_make(scsi, cfg, err);
 	if (rc)
 		return rc;
 	rc = targets_make(scsi, cfg, err);
 	if (rc)
 		goto err_targets;
 	scsi->vpci.vdev.nr_queues =
-		(uint16_t)(SCSI_QUEUE_REQUEST + (queues ? queues : 1));
+		(uint16_t)(SCSI_QUEUE_REQUEST + queues_wanted(cfg));
 	config_init(scsi);
 	rc = virtio_pci_init(&scsi->vpci, &scsi_virtio_class, err);
 	if (rc)
@@ -543,8 +471,8 @@ static int scsi_realize(struct device *dev, const void *config,
 
 err_targets:
 	targets_free(scsi);
-	loop_end(scsi);
-	loop_close(scsi);
+	scsi_loop_end(scsi);
+	scsi_loop_close(scsi);
 	return rc;
 }
 
@@ -554,7 +482,7 @@ static void scsi_unrealize(struct device *dev)
 	struct scsi_req *req;
 	unsigned int i;
 
-	loop_end(scsi);
+	scsi_loop_end(scsi);
 	scsi_drop_function(scsi);
 	scsi_drop_held(scsi, 0);
 	loop_unpost(scsi->loop, &scsi->retry);
@@ -562,10 +490,7 @@ static void scsi_unrealize(struct device *dev)
 		loop_undefer(scsi->loop, &scsi->queues[i].signal);
 	virtio_pci_destroy(&scsi->vpci);
 	targets_free(scsi);
-	for (i = 0; i <= AIO_THREADS; i++)
-		if (scsi->aio[i])
-			aio_close(scsi->aio[i]);
-	loop_close(scsi);
+	scsi_loop_close(scsi);
 	while ((req = scsi->free)) {
 		scsi->free = req->next;
 		free(req);
@@ -589,7 +514,7 @@ const struct dev_class virtio_scsi_class = {
 	.name = "scsi",
 	.size = sizeof(struct virtio_scsi),
 	.realize = scsi_realize,
-	.begin = scsi_begin,
+	.begin = scsi_loop_begin,
 	.reset = virtio_pci_reset,
 	.start = scsi_start,
 	.stop = virtio_pci_stop,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Private to the virtio-scsi device: scsi.c has its life and the request
- * queues, scsi_wait.c those that wait, scsi_control.c task management and
- * events, scsi_target.c what is attached, and changes while the machine runs.
+ * queues, scsi_loop.c the thread that serves them, scsi_wait.c those that wait,
+ * scsi_control.c task management and events, scsi_target.c what is attached, and
+ * changes while the machine runs.
  *
  * All of it, and all of its queues, belong to one loop: that of an I/O thread
  * of the controller's, or the main thread's.  What the main thread asks for it
@@ -28,7 +29,11 @@
 #include "virtio_devices.h"
 
 #define SCSI_QUEUE_SIZE 128
-#define SCSI_MAX_QUEUES 16
+#define SCSI_MAX_QUEUES CONFIG_MAX_SCSI_QUEUES
+/* More have little use, and each costs the guest memory. */
+#define SCSI_QUEUES_BY_DEFAULT 16
+
+#define SCSI_KEPT_EVENTS 8
 
 /* Queues (virtio 1.2, 5.6.2). */
 enum { SCSI_QUEUE_CONTROL, SCSI_QUEUE_EVENT, SCSI_QUEUE_REQUEST };
@@ -87,6 +92,7 @@ struct virtio_scsi {
 	struct scsi_target *targets[SCSI_TARGETS];
 	struct loop *loop;
 	struct iothread *iothread; /* NULL: the main thread */
+	struct loop_poller poller;
 	struct scsi_req *free;
 	struct scsi_req *in_flight; /* and those that wait */
 	unsigned int nr_in_flight;
@@ -106,6 +112,9 @@ struct virtio_scsi {
 	struct ring_chain function;
 	/* An event was lost, for want of a buffer. */
 	bool missed;
+	/* Those that happened while the machine stood still. */
+	struct virtio_scsi_event kept[SCSI_KEPT_EVENTS];
+	unsigned int nr_kept;
 };
 
 static inline struct virtio_scsi *to_scsi(struct virtio_dev *vdev)
@@ -133,6 +142,15 @@ bool scsi_serve_requests(struct virtio_scsi *scsi, unsigned int queue);
 void scsi_signal_later(struct virtio_scsi *scsi, unsigned int queue);
 /* A request that was dropped. */
 void scsi_forget(struct scsi_req *req);
+
+/* scsi_loop.c */
+/* Its loop, that does not run yet. */
+int scsi_loop_make(struct virtio_scsi *scsi, const struct config *cfg,
+		   struct error *err);
+int scsi_loop_begin(struct device *dev, struct error *err);
+/* The loop is the caller's from then on. */
+void scsi_loop_end(struct virtio_scsi *scsi);
+void scsi_loop_close(struct virtio_scsi *scsi);
 
 /* scsi_wait.c */
 void scsi_wait_init(struct scsi_target *target,

@@ -242,6 +242,17 @@ static void put_event(struct virtio_scsi *scsi,
 	scsi_signal_later(scsi, SCSI_QUEUE_EVENT);
 }
 
+/* Until the queue is served again. */
+static void keep_event(struct virtio_scsi *scsi,
+		       const struct virtio_scsi_event *event)
+{
+	if (scsi->nr_kept < SCSI_KEPT_EVENTS)
+		scsi->kept[scsi->nr_kept++] = *event;
+	else
+		scsi->missed = true;
+	virtio_serve_later(&scsi->vpci.vdev, SCSI_QUEUE_EVENT);
+}
+
 void scsi_event(struct virtio_scsi *scsi, const struct scsi_target *target,
 		uint32_t event, uint32_t reason)
 {
@@ -252,17 +263,23 @@ void scsi_event(struct virtio_scsi *scsi, const struct scsi_target *target,
 	};
 
 	/* A driver that comes later finds all as it is then. */
-	if (virtio_is_live(&scsi->vpci.vdev))
+	if (!scsi->queues[SCSI_QUEUE_EVENT].vq->up)
+		keep_event(scsi, &e);
+	else if (virtio_is_live(&scsi->vpci.vdev))
 		put_event(scsi, &e);
 }
 
-/* There are buffers: what was missed can be told. */
+/* There are buffers: what was kept or missed can be told. */
 void scsi_serve_events(struct virtio_scsi *scsi)
 {
 	const struct virtio_scsi_event none = {
 		.event = VIRTIO_SCSI_T_NO_EVENT,
 	};
+	unsigned int i, n = scsi->nr_kept;
 
+	scsi->nr_kept = 0;
+	for (i = 0; i < n; i++)
+		put_event(scsi, &scsi->kept[i]);
 	if (scsi->missed)
 		put_event(scsi, &none);
 }

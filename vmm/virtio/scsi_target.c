@@ -66,12 +66,14 @@ static void on_count(struct scsi_lun *lun, const struct block_req *req, int ret,
 
 /* ---- coming and going ---------------------------------------------------- */
 
-static int open_block(struct block **block, const struct disk_config *config,
-		      bool cdrom, struct error *err)
+static int open_block(struct scsi_target *target, struct block **block,
+		      const struct disk_config *config, bool cdrom,
+		      struct error *err)
 {
 	const struct block_options options = {
 		.path = config->path,
 		.fd = config->fd,
+		.nodes = target->scsi->vpci.pci.dev.vm->nodes,
 		.format = config->format,
 		.readonly = config->readonly || cdrom,
 		.cache = config->cache,
@@ -162,7 +164,7 @@ int scsi_target_add(struct virtio_scsi *scsi, const struct disk_config *config,
 	target->tell.opaque = target;
 	snprintf(target->id, sizeof(target->id), "%.12s-%s%u", dev->id,
 		 cdrom ? "cd" : "hd", i);
-	rc = open_block(&block, config, cdrom, err);
+	rc = open_block(target, &block, config, cdrom, err);
 	if (rc)
 		goto err_free;
 	rc = target_init(target, block, cdrom, config, err);
