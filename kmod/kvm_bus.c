@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The bus entry: a region, or a queue's doorbell, as a device on KVM's own PIO or MMIO bus; and what
- * both entries ask of KVM's files.
+ * The bus entry: a region, or a queue's doorbell, as a device on KVM's own PIO or
+ * MMIO bus; and what both entries ask of KVM's files.
  *
  * This is the only file that knows KVM's internals.  KVM does not export how
  * to register such a device, so what kvm_io_bus_register_dev() and

@@ -6,6 +6,7 @@
 #include <linux/highmem.h>
 #include <linux/slab.h>
 #include <linux/virtio_blk.h>
+#include <linux/virtio_byteorder.h>
 
 #include "mem.h"
 #include "queue.h"
@@ -447,8 +448,8 @@ enum vireo_read vireo_req_read(struct vireo_req *req, struct vireo_chain *chain,
 	if (ret != VIREO_READ_SUBMIT)
 		return ret;
 	in = out + chain->nr_read;
-	req->type = le32_to_cpu(header.type);
-	req->sector = le64_to_cpu(header.sector);
+	req->type = __virtio32_to_cpu(true, header.type);
+	req->sector = __virtio64_to_cpu(true, header.sector);
 	req->put = 1;
 
 	switch (req->type) {

@@ -153,6 +153,7 @@ static inline int vireo_vring_break(struct vireo_vring *vring, u8 fault)
 
 static inline bool vireo_vring_pending(const struct vireo_vring *vring)
 {
+	/* Acquire: what it says is there can be read. */
 	return smp_load_acquire(&vring->avail->idx) != vring->next_avail;
 }
 
@@ -296,18 +297,19 @@ static inline int vireo_vring_walk(struct vireo_vring *vring, u16 head,
 static inline int vireo_vring_pop(struct vireo_vring *vring,
 				  struct vireo_chain *chain)
 {
-	u16 ahead, head;
+	u16 ahead, slot, head;
 	int ret;
 
 	if (vring->fault)
 		return -EINVAL;
+	/* Acquire: as above. */
 	ahead = smp_load_acquire(&vring->avail->idx) - vring->next_avail;
 	if (!ahead)
 		return 0;
 	if (ahead > vring->num)
 		return vireo_vring_break(vring, VIREO_QUEUE_BAD_INDEX);
-	head = READ_ONCE(
-		vring->avail->ring[vring->next_avail & (vring->num - 1)]);
+	slot = vring->next_avail & (vring->num - 1);
+	head = READ_ONCE(vring->avail->ring[slot]);
 	ret = vireo_vring_walk(vring, head, chain);
 	if (ret)
 		return ret;
@@ -341,6 +343,7 @@ static inline void vireo_vring_push(struct vireo_vring *vring, u16 head,
 	WRITE_ONCE(elem->id, head);
 	WRITE_ONCE(elem->len, len);
 	vring->next_used++;
+	/* Release: who sees the index sees what was written, data included. */
 	smp_store_release(&vring->used->idx, vring->next_used);
 }
 
