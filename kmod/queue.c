@@ -390,12 +390,9 @@ static bool is_idle(struct vireo_queue *q)
 
 static int wait_idle(struct vireo_queue *q, u32 timeout_ms)
 {
-	long ret =
-		wait_event_interruptible_timeout(q->idle, is_idle(q),
-						 timeout_ms ?
-							 msecs_to_jiffies(
-								 timeout_ms) :
-							 MAX_SCHEDULE_TIMEOUT);
+	long limit = timeout_ms ? msecs_to_jiffies(timeout_ms) :
+				  MAX_SCHEDULE_TIMEOUT;
+	long ret = wait_event_interruptible_timeout(q->idle, is_idle(q), limit);
 
 	if (ret < 0)
 		return -EINTR;
