@@ -8,11 +8,13 @@ from hostile import quit_cleanly
 ADD = "x-vireo-scsi-add"
 
 
-def image(host, name):
-    path = os.path.join(host.directory, name)
-    with open(path, "wb") as f:
+def image(host, client, name, fdset):
+    """An image, passed as a descriptor: a machine that is locked in opens none."""
+    with open(os.path.join(host.directory, name), "w+b") as f:
         f.truncate(1 << 20)
-    return path
+        answer = client.ask("add-fd", {"fdset-id": fdset}, fds=[f.fileno()])
+        assert "return" in answer, answer
+    return f"/dev/fdset/{fdset}"
 
 
 def inserted(client, ident):
@@ -28,7 +30,7 @@ def test_limits(host):
     with host.vireo("--scsi", host.disk) as m:
         client = m.client()
         answer = client.ask(ADD, {
-            "path": image(host, "more.img"), "iops": 100, "iops-burst": 20,
+            "path": image(host, client, "more.img", 1), "iops": 100, "iops-burst": 20,
             "bps": 1 << 20, "bps-burst": 4096, "on-error": "stop"})
         assert "return" in answer, answer
         ident = answer["return"]["id"]
@@ -37,7 +39,7 @@ def test_limits(host):
                 disk["bps_max"]) == (100, 20, 1 << 20, 4096), disk
         assert disk["iops_rd"] == disk["bps_wr"] == 0, disk
         client.command("x-vireo-scsi-remove", id=ident)
-        answer = client.ask(ADD, {"path": image(host, "again.img"),
+        answer = client.ask(ADD, {"path": image(host, client, "again.img", 2),
                                   "on-error": "report"})
         ident = answer["return"]["id"]
         disk = inserted(client, ident)
@@ -50,7 +52,7 @@ def test_refused(host):
     with host.vireo("--scsi", host.disk) as m:
         client = m.client()
         before = client.command("query-block")
-        more = image(host, "more.img")
+        more = image(host, client, "more.img", 1)
         for wrong in ({"iops": 0}, {"iops": -1}, {"iops": 1000000001},
                       {"iops-burst": 0}, {"iops": 1 << 32 | 1},
                       {"iops-burst": 1 << 62}, {"bps": 1023},
