@@ -5,27 +5,9 @@
  * which nobody waits for.  rng=1: it is no disk, but random bytes are asked for.
  * stay=1: at the end, all is left as it is; again=1: it never comes to an end.
  */
-#include "pci.h"
+#include "virtio.h"
 
 #define DISK DEVFN(1, 0)
-#define COMMAND 0x04
-#define CAPABILITIES 0x34
-#define BAR1 0x14
-#define BAR2 0x18
-#define BAR4 0x20
-#define CAP_MSIX 0x11
-
-/*
- * The device's structures, where this one has them in BAR 4, and its doorbells in
- * BAR 2.
- */
-#define BAR 0xd0000000
-#define BELL 0x3000
-#define MSIX 0xd0100000
-#define ISR (BAR + 0x1000)
-#define CONFIG (BAR + 0x2000)
-#define NOTIFY (BAR + 0x3000)
-
 #define T_IN 0
 #define T_OUT 1
 #define T_FLUSH 4
@@ -34,16 +16,8 @@
 #define T_WRITE_ZEROES 13
 /* FLUSH, DISCARD, WRITE_ZEROES */
 #define FEATURES (1U << 9 | 1U << 13 | 1U << 14)
-#define F_NEXT 1
-#define F_WRITE 2
 #define RING 64
 #define AT_ONCE 8
-
-struct desc {
-	uint64_t addr;
-	uint32_t len;
-	uint16_t flags, next;
-};
 
 static struct {
 	struct desc desc[RING] __attribute__((aligned(4096)));
@@ -69,66 +43,12 @@ static struct {
 static uint8_t data[AT_ONCE][4096] __attribute__((aligned(4096)));
 static uint32_t pending, fails;
 
-static void set32(uint32_t addr, uint32_t v)
-{
-	*(volatile uint32_t *)(uintptr_t)addr = v;
-}
-
-static void set16(uint32_t addr, uint16_t v)
-{
-	*(volatile uint16_t *)(uintptr_t)addr = v;
-}
-
-static void set8(uint32_t addr, uint8_t v)
-{
-	*(volatile uint8_t *)(uintptr_t)addr = v;
-}
-
-static uint32_t get32(uint32_t addr)
-{
-	return *(volatile uint32_t *)(uintptr_t)addr;
-}
-
-static void messages(void)
-{
-	uint32_t cap = pci_read(DISK, CAPABILITIES) & 0xff, i;
-
-	while ((pci_read(DISK, cap) & 0xff) != CAP_MSIX)
-		cap = pci_read(DISK, cap) >> 8 & 0xff;
-	pci_write(DISK, cap, pci_read(DISK, cap) | 1U << 31);
-	for (i = 0; i < 2; i++) {
-		set32(MSIX + i * 16, 0xfee00000);
-		set32(MSIX + i * 16 + 8, 0x30 + i);
-		set32(MSIX + i * 16 + 12, 0);
-	}
-}
-
 static void start(uint32_t msix)
 {
-	pci_write(DISK, COMMAND, 0);
-	pci_write(DISK, BAR1, MSIX);
-	pci_write(DISK, BAR2, BELL);
-	pci_write(DISK, BAR4, BAR);
-	pci_write(DISK, BAR4 + 4, 0);
-	pci_write(DISK, COMMAND, 7);
-	if (msix)
-		messages();
-	set8(BAR + 0x14, 0);
-	set8(BAR + 0x14, 3);
-	set32(BAR, 0);
-	set32(BAR + 8, 0);
-	set32(BAR + 0xc, get32(BAR + 4) & FEATURES);
-	set32(BAR + 8, 1);
-	set32(BAR + 0xc, 1); /* VERSION_1 */
-	set8(BAR + 0x14, 11);
-	set16(BAR + 0x16, 0);
-	set16(BAR + 0x18, RING);
-	set16(BAR + 0x1a, msix ? 1 : 0xffff);
-	set32(BAR + 0x20, (uint32_t)(uintptr_t)queue.desc);
-	set32(BAR + 0x28, (uint32_t)(uintptr_t)&queue.avail);
-	set32(BAR + 0x30, (uint32_t)(uintptr_t)&queue.used);
-	set16(BAR + 0x1c, 1);
-	set8(BAR + 0x14, 15);
+	virtio_begin(DISK, msix, 1, FEATURES);
+	virtio_queue_on(0, RING, msix ? 1 : NO_VECTOR, queue.desc, &queue.avail,
+			&queue.used);
+	virtio_driver_ok();
 }
 
 static void describe(uint32_t n, volatile void *addr, uint32_t len,

@@ -5,27 +5,13 @@
  * are gone.  mq=1: two pairs of queues are asked for first.  msix=1 has it send messages,
  * which nobody waits for.  rounds=N: so many, 0: without end.
  */
-#include "pci.h"
+#include "virtio.h"
 
 #define NIC DEVFN(1, 0)
-#define COMMAND 0x04
-#define CAPABILITIES 0x34
-#define BAR1 0x14
-#define BAR4 0x20
-#define CAP_MSIX 0x11
-
-/* The device's structures, where this one has them in BAR 4. */
-#define BAR 0xd0000000
-#define MSIX 0xd0100000
-#define CONFIG (BAR + 0x2000)
-#define NOTIFY (BAR + 0x3000)
-
 /* MAC, MRG_RXBUF, CTRL_VQ, MQ; and the host sums what comes, if it can */
 #define FEATURES (1U << 5 | 1U << 15 | 1U << 17)
 #define F_GUEST_CSUM (1U << 1)
 #define F_MQ (1U << 22)
-#define F_WRITE 2
-#define F_NEXT 1
 #define RING 16
 #define HEADER 12
 #define FRAME 100
@@ -34,11 +20,7 @@
 enum { RX, TX, CTRL, QUEUES };
 
 static struct queue {
-	struct {
-		uint64_t addr;
-		uint32_t len;
-		uint16_t flags, next;
-	} desc[RING] __attribute__((aligned(4096)));
+	struct desc desc[RING] __attribute__((aligned(4096)));
 	struct {
 		uint16_t flags, idx, ring[RING];
 	} avail __attribute__((aligned(4096)));
@@ -54,77 +36,22 @@ static struct queue {
 static uint8_t room[ROOM], out[HEADER + FRAME];
 static volatile uint8_t command[8];
 
-static void set32(uint32_t addr, uint32_t v)
-{
-	*(volatile uint32_t *)(uintptr_t)addr = v;
-}
-
-static void set16(uint32_t addr, uint16_t v)
-{
-	*(volatile uint16_t *)(uintptr_t)addr = v;
-}
-
-static void set8(uint32_t addr, uint8_t v)
-{
-	*(volatile uint8_t *)(uintptr_t)addr = v;
-}
-
-static uint32_t get32(uint32_t addr)
-{
-	return *(volatile uint32_t *)(uintptr_t)addr;
-}
-
-static void messages(void)
-{
-	uint32_t cap = pci_read(NIC, CAPABILITIES) & 0xff, i;
-
-	while ((pci_read(NIC, cap) & 0xff) != CAP_MSIX)
-		cap = pci_read(NIC, cap) >> 8 & 0xff;
-	pci_write(NIC, cap, pci_read(NIC, cap) | 1U << 31);
-	for (i = 0; i < 2; i++) {
-		set32(MSIX + i * 16, 0xfee00000);
-		set32(MSIX + i * 16 + 8, 0x30 + i);
-		set32(MSIX + i * 16 + 12, 0);
-	}
-}
-
 static void queue_on(struct queue *q, uint32_t number, uint16_t vector)
 {
 	q->number = number;
-	set16(BAR + 0x16, (uint16_t)number);
-	set16(BAR + 0x18, RING);
-	set16(BAR + 0x1a, vector);
-	set32(BAR + 0x20, (uint32_t)(uintptr_t)q->desc);
-	set32(BAR + 0x28, (uint32_t)(uintptr_t)&q->avail);
-	set32(BAR + 0x30, (uint32_t)(uintptr_t)&q->used);
-	set16(BAR + 0x1c, 1);
+	virtio_queue_on(number, RING, vector, q->desc, &q->avail, &q->used);
 }
 
 static void start(uint32_t msix)
 {
-	uint32_t features, pairs;
+	uint32_t pairs = 1;
 
-	pci_write(NIC, COMMAND, 0);
-	pci_write(NIC, BAR1, MSIX);
-	pci_write(NIC, BAR4, BAR);
-	pci_write(NIC, BAR4 + 4, 0);
-	pci_write(NIC, COMMAND, 6);
-	if (msix)
-		messages();
-	set8(BAR + 0x14, 0);
-	set8(BAR + 0x14, 3);
-	set32(BAR, 0);
-	set32(BAR + 8, 0);
-	features = get32(BAR + 4) & (FEATURES | F_GUEST_CSUM | F_MQ);
-	set32(BAR + 0xc, features);
-	set32(BAR + 8, 1);
-	set32(BAR + 0xc, 1); /* VERSION_1 */
-	set8(BAR + 0x14, 11);
-	pairs = features & F_MQ ? get32(CONFIG + 8) & 0xffff : 1;
-	queue_on(&queues[RX], 0, msix ? 0 : 0xffff);
-	queue_on(&queues[TX], 1, msix ? 1 : 0xffff);
-	queue_on(&queues[CTRL], 2 * pairs, 0xffff);
-	set8(BAR + 0x14, 15);
+	if (virtio_begin(NIC, msix, 0, FEATURES | F_GUEST_CSUM | F_MQ) & F_MQ)
+		pairs = get32(CONFIG + 8) & 0xffff;
+	queue_on(&queues[RX], 0, msix ? 0 : NO_VECTOR);
+	queue_on(&queues[TX], 1, msix ? 1 : NO_VECTOR);
+	queue_on(&queues[CTRL], 2 * pairs, NO_VECTOR);
+	virtio_driver_ok();
 }
 
 static void describe(struct queue *q, uint32_t n, volatile void *addr,
