@@ -236,7 +236,7 @@ refused() {
 
 # A device has several names: nodes that somebody has made, and links.
 device_names() {
-	local node=$tmp/node other=$tmp/other writes=', which writes to it'
+	local node=$tmp/node other=$tmp/node.again writes=', which writes to it'
 	local link=$tmp/link name second
 	[ -e /dev/ram0 ] || modprobe brd rd_nr=1 rd_size=65536 ||
 		{ why="no brd"; return 4; }
@@ -286,7 +286,7 @@ device_names_by_qmp() {
 	start adder --kernel "$images/vmlinuz" --memory 128M --paused \
 		--console none --scsi "$tmp/first.img"
 	wait_for 60 ask adder query-status || fail "it does not start" || return
-	ask adder add-fd '{"fdset-id": 1}' "$tmp/other" || return
+	ask adder add-fd '{"fdset-id": 1}' "$tmp/node.again" || return
 	ask adder add-fd '{"fdset-id": 2}' /dev/ram0 || return
 	! ask adder $add '{"path": "/dev/fdset/1"}' || fail "it takes any node" ||
 		return
