@@ -5,6 +5,12 @@
 
 diskio=build/tests/vm/diskio
 
+# /dev/ram0, of 64 MiB, for whoever is the first to need it.
+ram_disk() {
+	[ -e /dev/ram0 ] || modprobe brd rd_nr=1 rd_size=65536 ||
+		{ why="no brd"; return 4; }
+}
+
 # The initramfs with diskio, and with what makes and checks file systems.
 make_disk_initrd() {
 	local dir=$tmp/disk-initrd file lib
@@ -78,8 +84,7 @@ contents() {
 verified() {
 	local disk=$1
 	shift
-	[ -e /dev/ram0 ] || modprobe brd rd_nr=1 rd_size=65536 ||
-		{ why="no brd"; return 4; }
+	ram_disk || return
 	start_disk verify "/dev/ram0,$disk" "/diskio /dev/vda verify 10" "$@"
 	from verify
 	ended verify 0 || return
@@ -238,8 +243,7 @@ refused() {
 device_names() {
 	local node=$tmp/node other=$tmp/node.again writes=', which writes to it'
 	local link=$tmp/link name second
-	[ -e /dev/ram0 ] || modprobe brd rd_nr=1 rd_size=65536 ||
-		{ why="no brd"; return 4; }
+	ram_disk || return
 	mknod "$node" b 1 0 && mknod "$other" b 1 0 && mknod /dev/another b 1 0 &&
 		ln -s /dev/ram0 "$link" || fail "no nodes" || return
 	for name in /dev/ram0 "$node" /dev/another; do

@@ -36,8 +36,7 @@ direct_done() {
 kernel_verified() {
 	local disk=$1
 	shift
-	[ -e /dev/ram0 ] || modprobe brd rd_nr=1 rd_size=65536 ||
-		{ why="no brd"; return 4; }
+	ram_disk || return
 	start_disk verify "/dev/ram0,aio=kernel$disk" "/diskio /dev/vda verify 10" \
 		--log info "$@"
 	from verify
@@ -52,8 +51,7 @@ kernel_verified() {
 kernel_not() {
 	local reason=$1 disk_append=$2 first=$3
 	shift 3
-	[ -e /dev/ram0 ] || modprobe brd rd_nr=1 rd_size=65536 ||
-		{ why="no brd"; return 4; }
+	ram_disk || return
 	start_disk other "/dev/ram0,aio=kernel" \
 		"$first until [ -b /dev/vda ]; do sleep 0.1; done
 		/diskio /dev/vda verify 3" --log info "$@"
@@ -172,8 +170,7 @@ kernel_resized() {
 
 # Its driver is unbound and bound, and the machine reset, while it is in use.
 kernel_reset() {
-	[ -e /dev/ram0 ] || modprobe brd rd_nr=1 rd_size=65536 ||
-		{ why="no brd"; return 4; }
+	ram_disk || return
 	start_disk reset "/dev/ram0,aio=kernel" "$(tr '\n' ';' <<-'END'
 		bdf=$(ls /sys/bus/virtio/drivers/virtio_blk | grep virtio)
 		cd /sys/bus/virtio/drivers/virtio_blk

@@ -23,8 +23,7 @@ fio_verifies() {
 	local disk=$1 job
 	shift
 	make_fio_disk || { why="no fio"; return 4; }
-	[ -e /dev/ram0 ] || modprobe brd rd_nr=1 rd_size=65536 ||
-		{ why="no brd"; return 4; }
+	ram_disk || return
 	job="--name=verify --filename=/dev/vda --size=16M --direct=1"
 	job+=" --ioengine=libaio --iodepth=16 --rw=randwrite --bsrange=4k-64k"
 	job+=" --verify=crc32c --verify_fatal=1 --verify_backlog=256"
