@@ -301,11 +301,15 @@ device_names_by_qmp() {
 	ask adder quit && ended adder 4 && lets_go
 }
 
+# have_disk_initrd NAME: what the parts below need, or NAME is skipped
+have_disk_initrd() {
+	[ -x $diskio ] && make_disk_initrd && return
+	skip "$1" "no $diskio (make vm-guest), or no e2fsprogs"
+	return 1
+}
+
 disk_tests() {
-	if [ ! -x $diskio ] || ! make_disk_initrd; then
-		skip "disks" "no $diskio (make vm-guest), or no e2fsprogs"
-		return
-	fi
+	have_disk_initrd disks || return
 	fio_tests
 	run_test "disk: threads, O_DIRECT" verified aio=threads,cache=none
 	run_test "disk: writethrough" verified cache=writethrough
@@ -324,10 +328,18 @@ disk_tests() {
 	run_test "disk: the host's is full, on-error=stop" full_stops raw
 	run_test "disk: the host's is full, on-error=stop; qcow2" full_stops qcow2
 	run_test "disk: resized under a mounted file system" resized
+}
+
+disk_service_tests() {
+	have_disk_initrd "disks served elsewhere" || return
 	kernel_disk_tests
 	run_test "disk: a device by several names" device_names
 	run_test "disk: a device by several names, and by QMP" device_names_by_qmp
 	held_tests
+}
+
+disk_scsi_tests() {
+	have_disk_initrd "SCSI disks" || return
 	run_test "SCSI disk: its thread" on_scsi verified aio=libaio
 	run_test "SCSI disk: the main thread" on_scsi verified iothreads=0
 	run_test "SCSI disk: four queues, polling" \
