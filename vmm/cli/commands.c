@@ -24,6 +24,8 @@ const struct cli_command cli_commands[] = {
 	{ "resize", "NAME DISK [SIZE]",
 	  "give a machine's disk another size, or the one that its file has",
 	  cli_resize },
+	{ "snapshot", "NAME DIR [--live] [--json]",
+	  "keep a machine as it is now in a new directory", cli_snapshot },
 	{ "net", "[INTERFACE [BRIDGE]] [--queues N]",
 	  "print how to set up a TAP interface on the host", cli_net },
 	{ "img", "info|check|create|convert|resize|snapshot ...",
