@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../config.h"
 #include "../error.h"
 #include "../log.h"
 #include "../vm.h"
@@ -180,6 +181,11 @@ int snapshot_begin(struct vm *vm, int state_fd, int memory_fd, bool live,
 
 	if (vm->snapshot)
 		return error_set(err, EBUSY, "a snapshot is being taken");
+	/* It would take a thread, which cannot be made any more. */
+	if (live && vm->cfg->sandbox != SANDBOX_OFF &&
+	    vm->mem.backend != &mem_backend_vireo)
+		return error_set(err, EOPNOTSUPP,
+				 "live needs vireo.ko's memory, or --sandbox off");
 	if (vm->crashed || vm->state == VM_ENDED)
 		return error_set(err, EINVAL, "the machine has crashed");
 	s = calloc(1, sizeof(*s));

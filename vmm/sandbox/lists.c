@@ -211,6 +211,9 @@ static const struct sandbox_call main_calls[] = {
 	IOCTL(VIREO_QUEUE_ADD),
 	IOCTL(VIREO_QUEUE_DEL),
 	IOCTL(VIREO_QUEUE_STATE),
+	/* Live snapshots of memory. */
+	IOCTL(VIREO_MEM_SNAPSHOT),
+	IOCTL(VIREO_SNAPSHOT_STAT),
 
 	/* Memory of our own, none of it executable. */
 	CALL(brk),
