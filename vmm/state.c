@@ -56,10 +56,11 @@ static void put32(struct state_out *out, uint32_t val)
 static uint8_t *field_data(const struct state_field *f, void *obj)
 {
 	uint8_t *p = (uint8_t *)obj + f->offset;
+	void *to = p;
 
 	if (f->pointer)
-		memcpy(&p, p, sizeof(p));
-	return p;
+		memcpy(&to, p, sizeof(to));
+	return to;
 }
 
 static uint32_t field_count(const struct state_field *f, const void *obj)
