@@ -306,6 +306,7 @@ uninstall:
 		$(DESTDIR)$(prefix)/share/man/man7/vireo-memory.7 \
 		$(DESTDIR)$(prefix)/share/man/man7/vireo-net.7 \
 		$(DESTDIR)$(prefix)/share/man/man7/vireo-sandbox.7 \
+		$(DESTDIR)$(prefix)/share/man/man7/vireo-snapshot.7 \
 		$(DESTDIR)$(prefix)/share/man/man4/vireo.4 \
 		$(DESTDIR)$(prefix)/share/vireo/vm.schema.json \
 		$(patsubst uapi/%,$(DESTDIR)$(prefix)/include/%,$(wildcard uapi/linux/*.h)) \

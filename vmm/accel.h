@@ -23,6 +23,7 @@ struct cpu_hit;
 struct cpu_regs;
 struct error;
 struct fastpath;
+struct state_table;
 struct vireo_vcpu_page;
 
 enum accel_exit {
@@ -150,6 +151,13 @@ struct accel_ops {
 
 	/* Puts irqchips and timers back to power-on state; vCPUs are stopped. */
 	int (*reset)(struct accel *accel);
+
+	/*
+	 * Optional: what is saved and loaded of a struct accel_vcpu, and of the
+	 * struct accel, of which the clock stands still; nothing runs.
+	 */
+	const struct state_table *vcpu_table;
+	const struct state_table *vm_table;
 
 	/*
 	 * Optional: the clock that a paravirtual guest reads stands still, and

@@ -109,6 +109,11 @@ struct gdb_config {
 	bool wait;    /* for it, before the first instruction */
 };
 
+struct restore_config {
+	char *dir; /* of a snapshot; NULL: the machine boots */
+	bool lazy; /* memory is mapped, not read */
+};
+
 /* The order of the words in options_table.c */
 enum on_crash {
 	ON_CRASH_STOP,
@@ -140,6 +145,7 @@ struct config {
 	struct virtio_config virtio;
 	enum on_crash on_crash;
 	struct gdb_config gdb;
+	struct restore_config restore;
 	enum sandbox sandbox;
 	bool paused;
 	bool detach;   /* not of --config */

@@ -20,6 +20,7 @@
 
 struct device;
 struct error;
+struct state_table;
 struct vm;
 
 struct dev_class {
@@ -44,6 +45,11 @@ struct dev_class {
 	/* May be NULL.  stop returns with no I/O in flight. */
 	void (*start)(struct device *dev);
 	void (*stop)(struct device *dev);
+	/*
+	 * Of the object, which is stopped.  NULL: the machine can be neither
+	 * saved nor loaded.
+	 */
+	const struct state_table *state;
 	/* Undoes realize; cannot fail. */
 	void (*unrealize)(struct device *dev);
 };

@@ -268,6 +268,34 @@ static int cmd_run(int argc, char **argv)
 	return status;
 }
 
+/* What vireo snapshot has kept: as run, with two options more. */
+static int cmd_restore(int argc, char **argv)
+{
+	bool lazy = argc > 1 && !strcmp(argv[1], "--lazy");
+	char *config = NULL, *from = NULL, **args;
+	int status = STATUS_ERROR;
+
+	if (!argc || *argv[0] == '-') {
+		puts("Usage: vireo restore DIR [--lazy] [OPTION of run...]");
+		return argc ? STATUS_OFF : STATUS_USAGE;
+	}
+	args = calloc((size_t)argc + 4, sizeof(*args));
+	if (args && asprintf(&config, "%s/config.json", argv[0]) >= 0 &&
+	    asprintf(&from, "dir=%s%s", argv[0], lazy ? ",lazy" : "") >= 0) {
+		args[0] = "--config";
+		args[1] = config;
+		args[2] = "--restore";
+		args[3] = from;
+		memcpy(args + 4, argv + 1 + lazy,
+		       (size_t)(argc - 1 - lazy) * sizeof(*args));
+		status = cmd_run(argc + 3 - lazy, args);
+	}
+	free(config);
+	free(from);
+	free(args);
+	return status;
+}
+
 static int cmd_help(int argc, char **argv);
 
 static int cmd_version(int argc, char **argv)
@@ -284,6 +312,7 @@ static const struct {
 	const char *help;
 } commands[] = {
 	{ "run", cmd_run, "run a virtual machine (vireo run --help)" },
+	{ "restore", cmd_restore, "go on with what vireo snapshot has kept" },
 	{ "version", cmd_version, "print the version" },
 	{ "help", cmd_help, "print this help" },
 };

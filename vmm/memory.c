@@ -41,9 +41,10 @@ const char *mem_backend_name(const struct mem *mem)
  * Maps the object at a 2 MiB boundary, so that huge pages fit.  @reserve: fail
  * now, not with a SIGBUS under the guest, if the pages are not there.
  */
-static uint8_t *map_aligned(int fd, uint64_t size, bool reserve)
+static uint8_t *map_aligned(int fd, uint64_t size, bool reserve, bool private)
 {
-	int flags = MAP_SHARED | MAP_FIXED | (reserve ? 0 : MAP_NORESERVE);
+	int flags = (private ? MAP_PRIVATE : MAP_SHARED) | MAP_FIXED |
+		    (reserve ? 0 : MAP_NORESERVE);
 	uintptr_t start, want;
 	uint8_t *p;
 
@@ -76,7 +77,8 @@ int mem_init(struct mem *mem, const struct mem_backend *backend,
 	if (rc)
 		return rc;
 
-	mem->base = map_aligned(mem->fd, opt->size, backend->reserve);
+	mem->base = map_aligned(mem->fd, opt->size, backend->reserve,
+				backend->private);
 	if (mem->base == MAP_FAILED) {
 		rc = error_sys(err, errno,
 			       "cannot map %llu MiB of guest memory%s",
@@ -176,7 +178,8 @@ bool mem_make_huge(const struct mem *mem, uint64_t offset, uint64_t len)
 bool mem_file_ok(const struct mem *mem)
 {
 	return mem->backend->file_ok ||
-	       !__atomic_load_n(&mem->freezer, __ATOMIC_ACQUIRE);
+	       (!mem->backend->private &&
+		!__atomic_load_n(&mem->freezer, __ATOMIC_ACQUIRE));
 }
 
 int mem_read(const struct mem *mem, uint64_t gpa, void *buf, uint64_t len)

@@ -56,6 +56,7 @@ struct mem_options {
 	bool huge;
 	bool has_node;
 	unsigned int node;
+	int file;	       /* of mem_backend_file; stays the caller's */
 	unsigned int prefault; /* threads; 0: do not; UINT_MAX: find out */
 };
 
@@ -89,6 +90,8 @@ struct mem {
 extern const struct mem_backend mem_backend_memfd;
 extern const struct mem_backend mem_backend_hugetlb;
 extern const struct mem_backend mem_backend_vireo;
+/* Begins as a file says, which nobody changes; is not chosen by mem_choose. */
+extern const struct mem_backend mem_backend_file;
 
 /*
  * What @opt asks for; @no_vireo says why there is no memory of the module's to

@@ -288,6 +288,22 @@ static const struct opt gdb_options[] = {
 	{ 0 }
 };
 
+static const struct opt restore_options[] = {
+	{ .name = "dir",
+	  .kind = OPT_STRING,
+	  .metavar = "DIR",
+	  .min = 1,
+	  .required = true,
+	  .offset = offsetof(struct restore_config, dir),
+	  .help = "what vireo snapshot has written" },
+	{ .name = "lazy",
+	  .kind = OPT_BOOL,
+	  .def = "off",
+	  .offset = offsetof(struct restore_config, lazy),
+	  .help = "map its memory, and share what is not written" },
+	{ 0 }
+};
+
 static const struct opt net_options[] = {
 	{ .name = "kind",
 	  .kind = OPT_ENUM,
@@ -584,6 +600,11 @@ const struct opt vm_options[] = {
 	  .def = "stop",
 	  CFG(on_crash),
 	  .help = "after a triple fault, or if KVM fails" },
+	{ .name = "restore",
+	  .kind = OPT_GROUP,
+	  .sub = restore_options,
+	  CFG(restore),
+	  .help = "go on where a snapshot was taken" },
 	{ .name = "gdb",
 	  .kind = OPT_GROUP,
 	  .sub = gdb_options,

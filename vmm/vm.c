@@ -12,19 +12,26 @@
 #include "device.h"
 #include "device/devices.h"
 #include "log.h"
+#include "migrate/restore.h"
+#include "migrate/snapshot.h"
 #include "sandbox.h"
 #include "vcpu.h"
 
 static int create_memory(struct vm *vm, struct error *err)
 {
-	const struct mem_options *opt = &vm->cfg->memory;
-	const struct mem_backend *backend =
-		mem_choose(opt, fastpath_no_memory(&vm->fast), err);
+	struct mem_options opt = vm->cfg->memory;
+	const struct mem_backend *backend;
 	int rc;
 
+	if (vm->cfg->restore.lazy) {
+		opt.file = vm->restore.memory;
+		backend = &mem_backend_file;
+	} else {
+		backend = mem_choose(&opt, fastpath_no_memory(&vm->fast), err);
+	}
 	if (!backend)
 		return -EOPNOTSUPP;
-	rc = mem_init(&vm->mem, backend, opt, err);
+	rc = mem_init(&vm->mem, backend, &opt, err);
 	if (rc)
 		return rc;
 	rc = mem_attach(&vm->mem, vm->accel, err);
@@ -68,9 +75,12 @@ int vm_create(struct vm *vm, const struct config *cfg, struct error *err)
 	vm->on_hit.opaque = vm;
 
 	/* Before anything costly: a wrong path is the commonest mistake. */
-	rc = boot_open(vm, err);
+	rc = restore_open(vm, err);
 	if (rc)
 		goto err_sync;
+	rc = boot_open(vm, err);
+	if (rc)
+		goto err_restore;
 	rc = accel_kvm.create(&vm->accel, &vm->pio, &vm->mmio, err);
 	if (rc)
 		goto err_boot;
@@ -106,6 +116,8 @@ err_accel:
 	vm->accel->ops->destroy(vm->accel);
 err_boot:
 	boot_close(vm);
+err_restore:
+	restore_close(vm);
 err_sync:
 	bus_destroy(&vm->mmio);
 	bus_destroy(&vm->pio);
@@ -123,6 +135,7 @@ void vm_destroy(struct vm *vm)
 	loop_free(vm->loop);
 	vm->accel->ops->destroy(vm->accel);
 	boot_close(vm);
+	restore_close(vm);
 	mem_destroy(&vm->mem);
 	bus_destroy(&vm->mmio);
 	bus_destroy(&vm->pio);
@@ -130,8 +143,11 @@ void vm_destroy(struct vm *vm)
 	pthread_mutex_destroy(&vm->lock);
 }
 
-/* Everything to power-on state, and the kernel into memory; all stopped. */
-static int power_on(struct vm *vm, struct error *err)
+/*
+ * Everything to power-on state, and the kernel into memory; all stopped.  @boot
+ * false: nothing into memory, and the first processor to nowhere.
+ */
+static int power_on(struct vm *vm, bool boot, struct error *err)
 {
 	struct cpu_entry entry;
 	unsigned int i;
@@ -141,12 +157,13 @@ static int power_on(struct vm *vm, struct error *err)
 	if (rc)
 		return error_sys(err, -rc, "cannot reset the machine");
 	devices_reset(vm);
-	rc = boot_load(vm, &entry, err);
+	rc = boot ? boot_load(vm, &entry, err) : 0;
 	if (rc)
 		return rc;
 	for (i = 0; i < vm->nr_vcpus; i++) {
 		rc = vm->accel->ops->vcpu_reset(vm->vcpus[i].accel,
-						i ? NULL : &entry, err);
+						i || !boot ? NULL : &entry,
+						err);
 		if (rc)
 			return rc;
 	}
@@ -207,7 +224,7 @@ static int reset(struct vm *vm, enum vm_cause cause)
 	vm->state = VM_PRELAUNCH;
 	vm->crashed = false;
 	vm->io_error.device = NULL;
-	rc = power_on(vm, &vm->crash);
+	rc = power_on(vm, true, &vm->crash);
 	if (rc)
 		return rc;
 	notify(vm, VM_EVENT_RESET, cause);
@@ -314,6 +331,17 @@ static int lock_in(struct vm *vm, struct error *err)
 	return rc ? error_sys(err, -rc, "cannot lock in the main thread") : 0;
 }
 
+/* For the first time; a machine that was restored goes on. */
+static void begin(struct vm *vm)
+{
+	if (!vm->cfg->restore.dir) {
+		start(vm);
+		return;
+	}
+	vm_resume(vm);
+	restore_announce(vm);
+}
+
 int vm_run(struct vm *vm, struct error *err)
 {
 	int rc;
@@ -321,14 +349,16 @@ int vm_run(struct vm *vm, struct error *err)
 	vm->ended = VM_REQ_NONE;
 	rc = lock_in(vm, err);
 	if (!rc)
-		rc = power_on(vm, err);
+		rc = power_on(vm, !vm->cfg->restore.dir, err);
+	if (!rc && vm->cfg->restore.dir)
+		rc = restore_load(vm, err);
 	if (rc)
 		return rc;
-	if (vm->cfg->paused)
-		vm->state = VM_PRELAUNCH;
-	else
-		start(vm);
+	vm->state = vm->cfg->restore.dir ? VM_PAUSED : VM_PRELAUNCH;
+	if (!vm->cfg->paused)
+		begin(vm);
 	rc = loop_run(vm->loop);
+	snapshot_abort(vm);
 	if (rc) {
 		stop(vm);
 		return error_sys(err, -rc, "the event loop failed");

@@ -41,6 +41,7 @@ struct iothread;
 struct pci_host;
 struct vcpu;
 struct boot;
+struct snapshot;
 struct ich9;
 
 #define VM_MAX_VCPUS 64
@@ -103,6 +104,11 @@ struct vm {
 	struct pci_host *pci; /* set by the host bridge's realize */
 	struct ich9 *ich9;    /* set by the LPC bridge's realize */
 	struct boot *boot;
+	struct snapshot *snapshot; /* being taken; the main thread's */
+	struct {
+		int state; /* files that it begins from, or -1 */
+		int memory;
+	} restore;
 	unsigned int nr_virtio_mmio; /* virtio devices on no bus */
 
 	unsigned int nr_vcpus;

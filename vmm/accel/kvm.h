@@ -2,6 +2,7 @@
 /*
  * The KVM backend's own header: kvm.c is the VM, kvm_vcpu.c the vCPUs,
  * kvm_cpuid.c what they say of themselves, kvm_state.c power-on state,
+ * kvm_save.c the state that goes elsewhere,
  * kvm_regs.c registers, kvm_debug.c what a debugger wants, kvm_probe.c what of
  * that it can have, kvm_irq.c interrupts.
  *
@@ -22,6 +23,8 @@
 #include "../fastpath.h"
 
 struct kvm_irq_routing;
+struct kvm_saved;
+struct kvm_vm_saved;
 struct kvm_vm_state;
 struct kvm_vcpu_state;
 
@@ -46,6 +49,7 @@ struct kvm {
 	struct kvm_cpuid2 *cpuid; /* of the host; NULL until needed */
 	struct kvm_msr_list *msrs;
 	struct kvm_clock_data clock; /* as it stood when it was stopped */
+	struct kvm_vm_saved *saved;  /* while it is saved or loaded */
 };
 
 struct accel_vcpu {
@@ -54,6 +58,7 @@ struct accel_vcpu {
 	unsigned int id;
 	struct kvm_run *run;
 	struct kvm_vcpu_state *power_on;
+	struct kvm_saved *saved; /* while it is saved or loaded */
 	pthread_t thread;
 	bool attached;
 	/* What runs it: KVM_RUN on fd, or VIREO_VCPU_RUN on the module's. */
@@ -105,6 +110,16 @@ int kvm_vcpu_reset(struct accel_vcpu *vcpu, const struct cpu_entry *entry,
 int kvm_vm_reset(struct accel *accel);
 void kvm_vm_clock(struct accel *accel, bool on);
 void kvm_state_free(struct kvm *kvm);
+/*
+ * KVM_GET_MSRS or KVM_SET_MSRS of @nr registers; those that KVM refuses drop
+ * out of the list.  How many are left.
+ */
+uint32_t kvm_each_msr(int fd, unsigned long request, struct kvm_msr_entry *msrs,
+		      uint32_t nr);
+
+extern const struct state_table kvm_vcpu_table; /* of struct accel_vcpu */
+extern const struct state_table kvm_vm_table;	/* of struct kvm */
+void kvm_saved_free(struct kvm_saved *saved);
 
 int kvm_irq_line(struct accel *accel, unsigned int gsi, bool level);
 int kvm_msi(struct accel *accel, uint64_t addr, uint32_t data);

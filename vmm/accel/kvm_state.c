@@ -46,6 +46,7 @@ void kvm_state_free(struct kvm *kvm)
 	free(kvm->power_on);
 	free(kvm->cpuid);
 	free(kvm->msrs);
+	free(kvm->saved);
 }
 
 static int save_vm(struct kvm *kvm)
@@ -105,8 +106,8 @@ static int list_msrs(struct kvm *kvm)
  * KVM_GET_MSRS and KVM_SET_MSRS stop at the first register that KVM lists and
  * then refuses: go on behind it.
  */
-static uint32_t each_msr(int fd, unsigned long request,
-			 struct kvm_msr_entry *msrs, uint32_t nr)
+uint32_t kvm_each_msr(int fd, unsigned long request, struct kvm_msr_entry *msrs,
+		      uint32_t nr)
 {
 	uint64_t space[(sizeof(struct kvm_msrs) + 64 * sizeof(*msrs)) / 8];
 	struct kvm_msrs *buf = (struct kvm_msrs *)space;
@@ -186,7 +187,7 @@ static int save_vcpu(struct accel_vcpu *vcpu)
 			continue;
 		s->msrs[s->nr_msrs++].index = kvm->msrs->indices[i];
 	}
-	s->nr_msrs = each_msr(vcpu->fd, KVM_GET_MSRS, s->msrs, s->nr_msrs);
+	s->nr_msrs = kvm_each_msr(vcpu->fd, KVM_GET_MSRS, s->msrs, s->nr_msrs);
 	vcpu->power_on = s;
 	return 0;
 }
@@ -211,7 +212,7 @@ static void clear_mtrr(struct accel_vcpu *vcpu)
 	for (i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
 		for (j = 0; j < ranges[i].nr; j++)
 			msrs[nr++].index = ranges[i].first + j;
-	each_msr(vcpu->fd, KVM_SET_MSRS, msrs, nr);
+	kvm_each_msr(vcpu->fd, KVM_SET_MSRS, msrs, nr);
 }
 
 static int restore_vcpu(struct accel_vcpu *vcpu)
@@ -262,7 +263,7 @@ static int restore_vcpu(struct accel_vcpu *vcpu)
 	}
 	/* A processor without XSAVE has no extended control registers. */
 	ioctl(vcpu->fd, KVM_SET_XCRS, &xcrs);
-	each_msr(vcpu->fd, KVM_SET_MSRS, msrs, s->nr_msrs);
+	kvm_each_msr(vcpu->fd, KVM_SET_MSRS, msrs, s->nr_msrs);
 	clear_mtrr(vcpu);
 out:
 	free(xsave);
@@ -328,7 +329,7 @@ static void enable_mtrr(struct accel_vcpu *vcpu)
 		.data = MTRR_ENABLED_WRITE_BACK,
 	};
 
-	each_msr(vcpu->fd, KVM_SET_MSRS, &msr, 1);
+	kvm_each_msr(vcpu->fd, KVM_SET_MSRS, &msr, 1);
 }
 
 int kvm_vcpu_reset(struct accel_vcpu *vcpu, const struct cpu_entry *entry,

@@ -74,6 +74,7 @@ void kvm_vcpu_destroy(struct accel_vcpu *vcpu)
 		kvm->ring = NULL;
 	fast_vcpu_destroy(&vcpu->fast);
 	free(vcpu->power_on);
+	kvm_saved_free(vcpu->saved);
 	munmap(vcpu->run, kvm->run_size);
 	close(vcpu->fd);
 	free(vcpu);

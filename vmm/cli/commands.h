@@ -40,6 +40,7 @@ int cli_console(int argc, char **argv, struct error *err);
 int cli_stats(int argc, char **argv, struct error *err);
 int cli_qmp(int argc, char **argv, struct error *err);
 int cli_inspect(int argc, char **argv, struct error *err);
+int cli_snapshot(int argc, char **argv, struct error *err);
 int cli_resize(int argc, char **argv, struct error *err);
 int cli_net(int argc, char **argv, struct error *err);
 int cli_img(int argc, char **argv, struct error *err);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* vireo inspect: everything about one machine that runs. */
+/* vireo inspect: everything about one machine that runs, or was kept in a file. */
 #include <errno.h>
 #include <jansson.h>
 #include <stdbool.h>
@@ -13,6 +13,7 @@
 #include "../options_table.h"
 #include "remote.h"
 #include "commands.h"
+#include "inspect_state.h"
 #include "summary.h"
 #include "table.h"
 
@@ -344,6 +345,8 @@ int cli_inspect(int argc, char **argv, struct error *err)
 
 	if (cli_parse(argc, argv, inspect_options, &args, &name, 1, 1, err) < 0)
 		return STATUS_USAGE;
+	if (inspect_is_state(name))
+		return cli_status(inspect_state(name, args.json, err));
 	rc = remote_open(&c, name, REMOTE_LIMIT_MS, err);
 	if (rc)
 		return cli_status(rc);

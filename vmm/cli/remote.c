@@ -78,7 +78,32 @@ static int closed(const struct remote *c, struct error *err)
 	return error_set(err, EPIPE, "%s has closed the connection", c->name);
 }
 
-int remote_send(struct remote *c, const json_t *msg, struct error *err)
+/* As send(2); with @fd unless that is -1. */
+static ssize_t send_with(int sock, const char *text, size_t len, int fd)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec iov = { .iov_base = (void *)text, .iov_len = len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *cmsg;
+
+	if (fd >= 0) {
+		msg.msg_control = control.space;
+		msg.msg_controllen = sizeof(control.space);
+		cmsg = CMSG_FIRSTHDR(&msg);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(sizeof(fd));
+		memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+	}
+	return sendmsg(sock, &msg, MSG_NOSIGNAL);
+}
+
+/* @fd goes along, unless it is -1. */
+static int send_message(struct remote *c, const json_t *msg, int fd,
+			struct error *err)
 {
 	char *text = json_dumps(msg, JSON_COMPACT);
 	size_t len, done;
@@ -90,7 +115,8 @@ int remote_send(struct remote *c, const json_t *msg, struct error *err)
 	text[len++] = '\n'; /* in the place of the 0 */
 	for (done = 0; done < len; done += (size_t)n) {
 		do
-			n = send(c->fd, text + done, len - done, MSG_NOSIGNAL);
+			n = send_with(c->fd, text + done, len - done,
+				      done ? -1 : fd);
 		while (n < 0 && errno == EINTR);
 		if (n < 0)
 			break;
@@ -103,6 +129,11 @@ int remote_send(struct remote *c, const json_t *msg, struct error *err)
 	if (errno == EPIPE || errno == ECONNRESET)
 		return closed(c, err);
 	return error_sys(err, errno, "cannot send to %s", c->name);
+}
+
+int remote_send(struct remote *c, const json_t *msg, struct error *err)
+{
+	return send_message(c, msg, -1, err);
 }
 
 bool remote_pending(const struct remote *c)
@@ -209,7 +240,7 @@ static int answer(struct remote *c, json_t **msg, struct error *err)
 	}
 }
 
-static int execute(struct remote *c, const char *command, json_t *args,
+static int execute(struct remote *c, const char *command, json_t *args, int fd,
 		   json_t **ret, bool missing_ok, struct error *err)
 {
 	json_t *msg, *error;
@@ -223,7 +254,7 @@ static int execute(struct remote *c, const char *command, json_t *args,
 	if (!msg)
 		return error_set(err, EINVAL, "%s: no name for a command",
 				 command);
-	rc = remote_send(c, msg, err);
+	rc = send_message(c, msg, fd, err);
 	json_decref(msg);
 	if (!rc)
 		rc = answer(c, &msg, err);
@@ -246,13 +277,26 @@ static int execute(struct remote *c, const char *command, json_t *args,
 int remote_execute(struct remote *c, const char *command, json_t *args,
 		   json_t **ret, struct error *err)
 {
-	return execute(c, command, args, ret, false, err);
+	return execute(c, command, args, -1, ret, false, err);
 }
 
 int remote_try(struct remote *c, const char *command, json_t *args,
 	       json_t **ret, struct error *err)
 {
-	return execute(c, command, args, ret, true, err);
+	return execute(c, command, args, -1, ret, true, err);
+}
+
+int remote_pass_fd(struct remote *c, int fd, char *name, struct error *err)
+{
+	json_t *ret;
+	int rc = execute(c, "add-fd", NULL, fd, &ret, false, err);
+
+	if (rc)
+		return rc;
+	snprintf(name, REMOTE_FD_NAME, "/dev/fdset/%lld",
+		 json_integer_value(json_object_get(ret, "fdset-id")));
+	json_decref(ret);
+	return 0;
 }
 
 int remote_wait_end(struct remote *c, int limit_ms, struct error *err)

@@ -39,6 +39,13 @@ int remote_fd(const struct remote *c);
 int remote_execute(struct remote *c, const char *command, struct json_t *args,
 		   struct json_t **ret, struct error *err);
 
+/*
+ * Passes @fd, which stays the caller's, and tells the name by which commands know
+ * it, at least REMOTE_FD_NAME long.
+ */
+#define REMOTE_FD_NAME 32
+int remote_pass_fd(struct remote *c, int fd, char *name, struct error *err);
+
 /* As remote_execute, but a command that is not there is no error: *ret NULL. */
 int remote_try(struct remote *c, const char *command, struct json_t *args,
 	       struct json_t **ret, struct error *err);

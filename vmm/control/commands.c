@@ -41,6 +41,9 @@ const struct qmp_command qmp_commands[] = {
 	COMMAND("system_powerdown", cmd_powerdown, NULL, NULL),
 	URGENT("quit", cmd_quit, NULL, NULL),
 
+	COMMAND("x-vireo-snapshot", cmd_snapshot,
+		"state:str memory:str live?:bool", "VireoSnapshot"),
+
 	/* Its devices. */
 	COMMAND("query-block", cmd_query_block, NULL, "[BlockInfo]"),
 	COMMAND("query-blockstats", cmd_query_blockstats, "query-nodes?:bool",

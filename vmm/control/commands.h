@@ -46,6 +46,9 @@ COMMAND(cmd_query_net);
 COMMAND(cmd_set_link);
 COMMAND(cmd_announce_self);
 
+/* cmd_snapshot.c */
+COMMAND(cmd_snapshot);
+
 /* cmd_pci.c */
 COMMAND(cmd_query_pci);
 

@@ -127,6 +127,7 @@ const struct schema_type schema_types[] = {
 
 	ENUM("BlockdevChangeReadOnlyMode", "retain read-only read-write"),
 	OBJECT("VireoScsiDisk", "id:str"),
+	OBJECT("VireoSnapshot", "paused-ns:int written:int copied:int"),
 	ENUM("VireoOnError", "report stop"),
 
 	/* Network cards. */

@@ -25,6 +25,7 @@
 #include "devices.h"
 #include "error.h"
 #include "log.h"
+#include "state.h"
 #include "vm.h"
 
 #define FW_CFG_PORT 0x510
@@ -102,6 +103,7 @@ struct fw_cfg {
 	const struct item *selected; /* NULL: there is no such item */
 	uint32_t pos;
 	uint32_t dma_high;
+	uint16_t key; /* of selected */
 };
 
 static struct fw_cfg *to_fw_cfg(struct device *dev)
@@ -332,6 +334,32 @@ static int fw_cfg_realize(struct device *dev, const void *config,
 	return bus_insert(&vm->pio, &fw->range, err);
 }
 
+static const struct state_field fw_cfg_fields[] = {
+	{ STATE_U(struct fw_cfg, key) },
+	{ STATE_U(struct fw_cfg, pos) },
+	{ STATE_U(struct fw_cfg, dma_high) },
+	{ 0 },
+};
+
+static int fw_cfg_loaded(void *obj, struct error *err)
+{
+	struct fw_cfg *fw = obj;
+	uint32_t pos = fw->pos;
+
+	(void)err;
+	pthread_mutex_lock(&fw->dev.lock);
+	select_item(fw, fw->key);
+	fw->pos = pos;
+	pthread_mutex_unlock(&fw->dev.lock);
+	return 0;
+}
+
+static const struct state_table fw_cfg_state = {
+	.version = 1,
+	.fields = fw_cfg_fields,
+	.loaded = fw_cfg_loaded,
+};
+
 static void fw_cfg_unrealize(struct device *dev)
 {
 	bus_remove(&dev->vm->pio, &to_fw_cfg(dev)->range);
@@ -342,5 +370,6 @@ const struct dev_class fw_cfg_class = {
 	.size = sizeof(struct fw_cfg),
 	.realize = fw_cfg_realize,
 	.reset = fw_cfg_reset,
+	.state = &fw_cfg_state,
 	.unrealize = fw_cfg_unrealize,
 };

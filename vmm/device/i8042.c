@@ -9,6 +9,7 @@
  * has no auxiliary port.
  */
 #include "../fastpath.h"
+#include "../state.h"
 #include "../vm.h"
 #include "devices.h"
 
@@ -285,6 +286,29 @@ static void i8042_reset(struct device *dev)
 	pthread_mutex_unlock(&dev->lock);
 }
 
+static const struct state_field i8042_fields[] = {
+	{ STATE_BYTES(struct i8042, ram) }, { STATE_U(struct i8042, status) },
+	{ STATE_U(struct i8042, output) },  { STATE_U(struct i8042, byte) },
+	{ STATE_U(struct i8042, cmd) },	    { 0 },
+};
+
+static int i8042_loaded(void *obj, struct error *err)
+{
+	struct i8042 *k = obj;
+
+	(void)err;
+	pthread_mutex_lock(&k->dev.lock);
+	update(k);
+	pthread_mutex_unlock(&k->dev.lock);
+	return 0;
+}
+
+static const struct state_table i8042_state = {
+	.version = 1,
+	.fields = i8042_fields,
+	.loaded = i8042_loaded,
+};
+
 static void i8042_unrealize(struct device *dev)
 {
 	struct i8042 *k = (struct i8042 *)dev;
@@ -299,5 +323,6 @@ const struct dev_class i8042_class = {
 	.size = sizeof(struct i8042),
 	.realize = i8042_realize,
 	.reset = i8042_reset,
+	.state = &i8042_state,
 	.unrealize = i8042_unrealize,
 };

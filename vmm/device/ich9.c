@@ -10,6 +10,7 @@
 
 #include "../fastpath.h"
 #include "../log.h"
+#include "../state.h"
 #include "../vm.h"
 #include "devices.h"
 #include "pci.h"
@@ -70,6 +71,8 @@ struct ich9 {
 	uint16_t pm1_sts;
 	uint16_t pm1_en;
 	uint16_t pm1_cnt;
+	uint64_t tmr_offset;  /* the timer is at loop_now() + this, in ns */
+	uint64_t tmr_saved;   /* where it is, while it is saved or loaded */
 	uint64_t tmr_toggles; /* TMROF_STS has taken account of as many */
 	uint8_t gpe_en[8];    /* nothing sets GPE0_STS */
 	uint32_t smi_en;
@@ -83,7 +86,7 @@ struct ich9 {
  * back.  What depends on the time, or bears on the SCI, comes here: the guest
  * must find the interrupt gone when its write is done.
  */
-#define SHADOW_TMR 0 /* 0: the timer shows the monotonic clock as it is */
+#define SHADOW_TMR 0 /* tmr_offset */
 #define SHADOW_PM1_EN 8
 #define SHADOW_PM1_CNT 12
 
@@ -121,9 +124,14 @@ static uint64_t tmr_ns(uint64_t ticks)
 	return ticks / TMR_HZ * NS + ticks % TMR_HZ * NS / TMR_HZ + 2;
 }
 
+static uint64_t tmr_now(const struct ich9 *ich9)
+{
+	return loop_now() + ich9->tmr_offset;
+}
+
 static void update_sci(struct ich9 *ich9)
 {
-	uint64_t now = loop_now(), toggles = tmr_ticks(now) / TMR_MSB;
+	uint64_t toggles = tmr_ticks(tmr_now(ich9)) / TMR_MSB;
 
 	if (toggles != ich9->tmr_toggles)
 		ich9->pm1_sts |= PM1_TMR;
@@ -132,7 +140,8 @@ static void update_sci(struct ich9 *ich9)
 
 	if (ich9->pm1_en & ~ich9->pm1_sts & PM1_TMR)
 		loop_timer_arm(ich9->pci.dev.vm->loop, &ich9->tmr,
-			       tmr_ns((toggles + 1) * TMR_MSB));
+			       tmr_ns((toggles + 1) * TMR_MSB) -
+				       ich9->tmr_offset);
 }
 
 static void tmr_toggled(void *opaque)
@@ -167,7 +176,7 @@ static uint32_t pm_reg(struct ich9 *ich9, uint64_t off)
 	case PM1_CNT:
 		return ich9->pm1_cnt | CNT_SCI_EN;
 	case PM_TMR:
-		return tmr_ticks(loop_now()) & ((1U << TMR_BITS) - 1);
+		return tmr_ticks(tmr_now(ich9)) & ((1U << TMR_BITS) - 1);
 	case GPE0_EN:
 	case GPE0_EN + 4:
 		memcpy(&val, ich9->gpe_en + off - GPE0_EN, sizeof(val));
@@ -423,7 +432,7 @@ static void ich9_reset(struct device *dev)
 
 	pthread_mutex_lock(&dev->lock);
 	ich9->pm1_sts = ich9->pm1_en = ich9->pm1_cnt = 0;
-	ich9->tmr_toggles = tmr_ticks(loop_now()) / TMR_MSB;
+	ich9->tmr_toggles = tmr_ticks(tmr_now(ich9)) / TMR_MSB;
 	memset(ich9->gpe_en, 0, sizeof(ich9->gpe_en));
 	ich9->smi_en = 0;
 	memset(ich9->apm_regs, 0, sizeof(ich9->apm_regs));
@@ -433,6 +442,59 @@ static void ich9_reset(struct device *dev)
 	show_pm(ich9);
 	pthread_mutex_unlock(&dev->lock);
 }
+
+static const struct state_field ich9_fields[] = {
+	{ STATE_PART(struct ich9, pci, pci_state_fields) },
+	{ STATE_U(struct ich9, pm1_sts) },
+	{ STATE_U(struct ich9, pm1_en) },
+	{ STATE_U(struct ich9, pm1_cnt) },
+	{ STATE_U(struct ich9, tmr_saved) },
+	{ STATE_BYTES(struct ich9, gpe_en) },
+	{ STATE_U(struct ich9, smi_en) },
+	{ STATE_BYTES(struct ich9, apm_regs) },
+	{ STATE_U(struct ich9, port92_reg) },
+	{ STATE_U(struct ich9, rst_cnt) },
+	{ 0 },
+};
+
+static int ich9_prepare(void *obj, struct error *err)
+{
+	struct ich9 *ich9 = obj;
+
+	(void)err;
+	pthread_mutex_lock(&ich9->pci.dev.lock);
+	update_sci(ich9);
+	ich9->tmr_saved = tmr_now(ich9);
+	pthread_mutex_unlock(&ich9->pci.dev.lock);
+	pci_state_prepare(&ich9->pci);
+	return 0;
+}
+
+/* The timer goes on from where it was. */
+static int ich9_loaded(void *obj, struct error *err)
+{
+	struct ich9 *ich9 = obj;
+	int rc = pci_state_loaded(&ich9->pci, err);
+
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&ich9->pci.dev.lock);
+	ich9->tmr_offset = ich9->tmr_saved - loop_now();
+	fast_shadow64(&ich9->pm_fast, SHADOW_TMR, ich9->tmr_offset);
+	ich9->tmr_toggles = tmr_ticks(tmr_now(ich9)) / TMR_MSB;
+	ich9->pm1_en &= PM1_EN_MASK;
+	update_sci(ich9);
+	show_pm(ich9);
+	pthread_mutex_unlock(&ich9->pci.dev.lock);
+	return 0;
+}
+
+static const struct state_table ich9_state = {
+	.version = 1,
+	.fields = ich9_fields,
+	.prepare = ich9_prepare,
+	.loaded = ich9_loaded,
+};
 
 static void ich9_unrealize(struct device *dev)
 {
@@ -453,5 +515,6 @@ const struct dev_class ich9_lpc_class = {
 	.size = sizeof(struct ich9),
 	.realize = ich9_realize,
 	.reset = ich9_reset,
+	.state = &ich9_state,
 	.unrealize = ich9_unrealize,
 };

@@ -311,6 +311,16 @@ int pci_msix_init(struct pci_dev *pci, unsigned int bar, unsigned int nr)
 	return 0;
 }
 
+void pci_msix_gather(struct pci_dev *pci)
+{
+	struct pci_msix *m = &pci->msix;
+	unsigned int nr;
+
+	for (nr = 0; nr < m->nr; nr++)
+		if (!m->vectors[nr].attached && vector_drain(&m->vectors[nr]))
+			set_pending(m, nr, true);
+}
+
 void pci_msix_reset(struct pci_dev *pci)
 {
 	struct pci_msix *m = &pci->msix;

@@ -489,6 +489,15 @@ uint32_t pci_config_read(struct pci_host *host, unsigned int bdf,
 	return val;
 }
 
+void pci_config_changed(struct pci_dev *pci)
+{
+	pthread_mutex_lock(&pci->dev.lock);
+	intx_update(pci);
+	pthread_mutex_unlock(&pci->dev.lock);
+	bars_changed(pci);
+	pci_config_show(pci);
+}
+
 static bool touches(unsigned int off, unsigned int size, unsigned int reg,
 		    unsigned int len)
 {

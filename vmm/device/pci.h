@@ -30,6 +30,7 @@
 #include "../fastpath.h"
 #include "../irq.h"
 #include "../log.h"
+#include "../state.h"
 
 #define PCI_ECAM_BASE 0xb0000000ULL
 #define PCI_ECAM_BUSES 1 /* bus 0 is all there is */
@@ -126,8 +127,9 @@ struct pci_dev {
 	struct pci_bar bars[PCI_NR_BARS];
 	struct pci_msix msix;
 	struct irq_source intx;
-	bool intx_level; /* wanted by the device; shown unless disabled */
-	bool live;	 /* as pci_config_live was told */
+	bool intx_level;    /* wanted by the device; shown unless disabled */
+	bool live;	    /* as pci_config_live was told */
+	uint8_t saved[256]; /* of config, while it is saved or loaded */
 	struct log_limit guest_faults;
 	/* Optional: bytes [off, off + size) were written by the guest. */
 	void (*config_written)(struct pci_dev *pci, unsigned int off,
@@ -208,6 +210,18 @@ int pci_msix_lend(struct pci_dev *pci, unsigned int nr);
 void pci_msix_control_changed(struct pci_dev *pci);
 void pci_msix_reset(struct pci_dev *pci);
 void pci_msix_destroy(struct pci_dev *pci);
+
+/*
+ * For the state table of a function: struct pci_dev as a part of its fields, and
+ * what its prepare and loaded call first.
+ */
+extern const struct state_field pci_state_fields[];
+void pci_state_prepare(struct pci_dev *pci);
+int pci_state_loaded(struct pci_dev *pci, struct error *err);
+/* For pci_state.c: takes what waits in eventfds into the pending bits. */
+void pci_msix_gather(struct pci_dev *pci);
+/* The command register and BARs are as config says; host.lock held. */
+void pci_config_changed(struct pci_dev *pci);
 
 /* Level of INTA (device lock held). */
 void pci_intx_set(struct pci_dev *pci, bool level);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../fastpath.h"
+#include "../state.h"
 #include "../vm.h"
 #include "devices.h"
 #include "pci.h"
@@ -28,6 +29,7 @@ struct q35 {
 	struct bus_range cf8;
 	struct fast_region fast;
 	struct bus_range ecam;
+	uint32_t addr; /* the address register, while it is saved or loaded */
 };
 
 /*
@@ -217,6 +219,42 @@ static void q35_reset(struct device *dev)
 	pthread_mutex_unlock(&q->host.lock);
 }
 
+static const struct state_field q35_fields[] = {
+	{ STATE_PART(struct q35, pci, pci_state_fields) },
+	{ STATE_U(struct q35, addr) },
+	{ 0 },
+};
+
+static int q35_prepare(void *obj, struct error *err)
+{
+	struct q35 *q = obj;
+
+	(void)err;
+	q->addr = (uint32_t)bus_load(q->fast.shadow + SHADOW_ADDR, 4);
+	pci_state_prepare(&q->pci);
+	return 0;
+}
+
+static int q35_loaded(void *obj, struct error *err)
+{
+	struct q35 *q = obj;
+	int rc = pci_state_loaded(&q->pci, err);
+
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&q->host.lock);
+	fast_shadow32(&q->fast, SHADOW_ADDR, q->addr);
+	pthread_mutex_unlock(&q->host.lock);
+	return 0;
+}
+
+static const struct state_table q35_state = {
+	.version = 1,
+	.fields = q35_fields,
+	.prepare = q35_prepare,
+	.loaded = q35_loaded,
+};
+
 static void q35_unrealize(struct device *dev)
 {
 	struct q35 *q = (struct q35 *)dev;
@@ -235,5 +273,6 @@ const struct dev_class q35_host_class = {
 	.size = sizeof(struct q35),
 	.realize = q35_realize,
 	.reset = q35_reset,
+	.state = &q35_state,
 	.unrealize = q35_unrealize,
 };

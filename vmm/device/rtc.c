@@ -11,9 +11,12 @@
  * The flags of register C are brought up to date when somebody looks and by
  * one timer, which runs only while an interrupt is enabled.
  */
+#include <errno.h>
 #include <time.h>
 
+#include "../error.h"
 #include "../fastpath.h"
+#include "../state.h"
 #include "../vm.h"
 #include "devices.h"
 
@@ -78,6 +81,7 @@ struct rtc {
 	int32_t offset_ns;  /* 0 to NS - 1 */
 	int64_t last_s;	    /* UF and AF are right up to this second */
 	uint64_t last_tick; /* PF is right up to this period */
+	uint8_t index;	    /* while it is saved or loaded */
 };
 
 /*
@@ -588,6 +592,56 @@ static void rtc_reset(struct device *dev)
 	pthread_mutex_unlock(&dev->lock);
 }
 
+static const struct state_field rtc_fields[] = {
+	{ STATE_U(struct rtc, index) },
+	{ STATE_BYTES(struct rtc, cmos) },
+	{ STATE_U(struct rtc, offset_s) },
+	{ STATE_U(struct rtc, offset_ns), .max = NS - 1 },
+	{ 0 },
+};
+
+static int rtc_prepare(void *obj, struct error *err)
+{
+	struct rtc *r = obj;
+
+	(void)err;
+	pthread_mutex_lock(&r->dev.lock);
+	sync_flags(r);
+	r->index = (uint8_t)bus_load(r->fast.shadow + SHADOW_INDEX, 1);
+	pthread_mutex_unlock(&r->dev.lock);
+	return 0;
+}
+
+/* The time has gone on; an alarm that it passed was nobody's to see. */
+static int rtc_loaded(void *obj, struct error *err)
+{
+	/* Of years that a driver may set, and more. */
+	const int64_t most = 20000LL * 366 * DAY;
+	struct rtc *r = obj;
+	unsigned int i;
+
+	if (r->offset_s > most || r->offset_s < -most)
+		return error_set(err, EINVAL, "offset_s: out of range");
+	pthread_mutex_lock(&r->dev.lock);
+	fast_shadow8(&r->fast, SHADOW_INDEX, r->index);
+	for (i = 0; i < sizeof(r->cmos); i++)
+		set_byte(r, i, r->cmos[i]);
+	if (!halted(r))
+		store_time(r, rtc_now(r).s);
+	r->last_s = rtc_now(r).s;
+	r->last_tick = period(r) ? loop_now() / period(r) : 0;
+	update(r);
+	pthread_mutex_unlock(&r->dev.lock);
+	return 0;
+}
+
+static const struct state_table rtc_state = {
+	.version = 1,
+	.fields = rtc_fields,
+	.prepare = rtc_prepare,
+	.loaded = rtc_loaded,
+};
+
 static void rtc_start(struct device *dev)
 {
 	rtc_tick(dev);
@@ -616,5 +670,6 @@ const struct dev_class rtc_class = {
 	.reset = rtc_reset,
 	.start = rtc_start,
 	.stop = rtc_stop,
+	.state = &rtc_state,
 	.unrealize = rtc_unrealize,
 };

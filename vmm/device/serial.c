@@ -22,6 +22,7 @@
 
 #include "../chardev.h"
 #include "../fastpath.h"
+#include "../state.h"
 #include "../vm.h"
 #include "devices.h"
 
@@ -50,9 +51,10 @@ struct serial {
 	uint8_t rx[SERIAL_FIFO];
 	uint8_t rx_head;
 	uint8_t rx_len;
-	bool thre;  /* the transmitter empty interrupt is pending */
-	bool held;  /* the chardev asked to hold back */
-	bool stuck; /* the chardev was told that there is no room */
+	uint8_t scr; /* while it is saved or loaded */
+	bool thre;   /* the transmitter empty interrupt is pending */
+	bool held;   /* the chardev asked to hold back */
+	bool stuck;  /* the chardev was told that there is no room */
 };
 
 /*
@@ -448,6 +450,68 @@ static void serial_reset(struct device *dev)
 	pthread_mutex_unlock(&dev->lock);
 }
 
+/* ---- state ----------------------------------------------------------------- */
+
+#define FIELD(member)                          \
+	{                                      \
+		STATE_U(struct serial, member) \
+	}
+static const struct state_field serial_fields[] = {
+	FIELD(ier),
+	FIELD(fcr),
+	FIELD(lcr),
+	FIELD(mcr),
+	FIELD(msr),
+	FIELD(dll),
+	FIELD(dlm),
+	FIELD(scr),
+	{ STATE_BYTES(struct serial, rx) },
+	{ STATE_U(struct serial, rx_head), .max = SERIAL_FIFO - 1 },
+	{ STATE_U(struct serial, rx_len), .max = SERIAL_FIFO },
+	{ STATE_BOOL(struct serial, thre) },
+	{ 0 },
+};
+
+static int serial_prepare(void *obj, struct error *err)
+{
+	struct serial *s = obj;
+
+	(void)err;
+	pthread_mutex_lock(&s->dev.lock);
+	fast_region_drain(&s->fast);
+	s->scr = s->fast.shadow[UART_SCR];
+	pthread_mutex_unlock(&s->dev.lock);
+	return 0;
+}
+
+/* A transmitter that was held back is not: this chardev has room. */
+static int serial_loaded(void *obj, struct error *err)
+{
+	struct serial *s = obj;
+
+	(void)err;
+	pthread_mutex_lock(&s->dev.lock);
+	s->ier &= IER_BITS;
+	s->mcr &= 0x1f;
+	fast_shadow8(&s->fast, UART_SCR, s->scr);
+	fast_shadow8(&s->fast, UART_IER, s->ier);
+	fast_region_enable(&s->fast, !(s->lcr & UART_LCR_DLAB));
+	if (!s->held && !pending(s))
+		s->thre = true;
+	update(s);
+	s->stuck = true;
+	unstick(s);
+	pthread_mutex_unlock(&s->dev.lock);
+	return 0;
+}
+
+static const struct state_table serial_state = {
+	.version = 1,
+	.fields = serial_fields,
+	.prepare = serial_prepare,
+	.loaded = serial_loaded,
+};
+
 static void serial_unrealize(struct device *dev)
 {
 	struct serial *s = (struct serial *)dev;
@@ -467,5 +531,6 @@ const struct dev_class serial_class = {
 	.size = sizeof(struct serial),
 	.realize = serial_realize,
 	.reset = serial_reset,
+	.state = &serial_state,
 	.unrealize = serial_unrealize,
 };

@@ -12,6 +12,7 @@
 struct mem_backend {
 	const char *name;
 	uint64_t page; /* what it is made of; faults and discards are whole */
+	bool private;  /* mapped so: nobody else sees what is written */
 	bool reserve;  /* mapping it fails if the pages are not there */
 	bool file_ok;  /* its snapshots see what is written to the file */
 

@@ -174,9 +174,14 @@ static const struct sandbox_call main_calls[] = {
 	IOCTL(KVM_GET_XSAVE),
 	IOCTL(KVM_GET_XSAVE2),
 	IOCTL(KVM_SET_XSAVE),
+	IOCTL(KVM_GET_XCRS),
 	IOCTL(KVM_SET_XCRS),
+	IOCTL(KVM_GET_VCPU_EVENTS),
 	IOCTL(KVM_SET_VCPU_EVENTS),
+	IOCTL(KVM_GET_DEBUGREGS),
 	IOCTL(KVM_SET_DEBUGREGS),
+	IOCTL(KVM_GET_CPUID2),
+	IOCTL(KVM_GET_TSC_KHZ),
 	IOCTL(KVM_SET_GUEST_DEBUG),
 	IOCTL(KVM_KVMCLOCK_CTRL),
 	IOCTL(KVM_GET_NESTED_STATE),
@@ -194,6 +199,7 @@ static const struct sandbox_call main_calls[] = {
 	IOCTL(KVM_IRQ_LINE),
 	IOCTL(KVM_SIGNAL_MSI),
 	IOCTL(KVM_IRQFD),
+	IOCTL(KVM_SET_GSI_ROUTING), /* of a machine that is restored */
 	IOCTL(KVM_IOEVENTFD),
 	IOCTL(KVM_SET_USER_MEMORY_REGION),
 	IOCTL(KVM_REGISTER_COALESCED_MMIO),
@@ -205,6 +211,9 @@ static const struct sandbox_call main_calls[] = {
 	IOCTL(VIREO_QUEUE_ADD),
 	IOCTL(VIREO_QUEUE_DEL),
 	IOCTL(VIREO_QUEUE_STATE),
+	/* Live snapshots of memory. */
+	IOCTL(VIREO_MEM_SNAPSHOT),
+	IOCTL(VIREO_SNAPSHOT_STAT),
 
 	/* Memory of our own, none of it executable. */
 	CALL(brk),

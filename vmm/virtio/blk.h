@@ -115,6 +115,7 @@ struct virtio_blk {
 	char serial[VIRTIO_BLK_ID_BYTES]; /* padded with zeros */
 	int failed; /* an errno, since it was last started; the main thread's */
 	struct log_limit io_log;
+	uint64_t saved_capacity; /* while it is saved or loaded */
 };
 
 static inline struct virtio_blk *blk_of_vdev(struct virtio_dev *vdev)

@@ -8,6 +8,7 @@
 #include "../config.h"
 #include "../error.h"
 #include "../iothread.h"
+#include "../state.h"
 #include "../vm.h"
 #include "blk.h"
 
@@ -460,6 +461,40 @@ void virtio_blk_status(const struct device *dev, struct blk_status *status)
 		blk_kernel_count(q, status);
 }
 
+static const struct state_field blk_fields[] = {
+	STATE_VIRTIO(struct virtio_blk),
+	{ STATE_U(struct virtio_blk, saved_capacity) },
+	{ 0 },
+};
+
+static int blk_prepare(void *obj, struct error *err)
+{
+	struct virtio_blk *blk = obj;
+
+	blk->saved_capacity = blk->config.capacity;
+	return virtio_pci_state_prepare(obj, err);
+}
+
+static int blk_loaded(void *obj, struct error *err)
+{
+	struct virtio_blk *blk = obj;
+
+	if (blk->saved_capacity != blk->config.capacity)
+		return error_set(
+			err, EINVAL,
+			"saved_capacity: %llu sectors there, %llu here: another disk",
+			(unsigned long long)blk->saved_capacity,
+			(unsigned long long)blk->config.capacity);
+	return virtio_pci_state_loaded(obj, err);
+}
+
+static const struct state_table blk_state = {
+	.version = 1,
+	.fields = blk_fields,
+	.prepare = blk_prepare,
+	.loaded = blk_loaded,
+};
+
 const struct dev_class virtio_blk_class = {
 	.name = "disk",
 	.size = sizeof(struct virtio_blk),
@@ -468,5 +503,6 @@ const struct dev_class virtio_blk_class = {
 	.reset = virtio_pci_reset,
 	.start = blk_start,
 	.stop = virtio_pci_stop,
+	.state = &blk_state,
 	.unrealize = blk_unrealize,
 };

@@ -16,6 +16,7 @@
 #include "../chardev.h"
 #include "../config.h"
 #include "../error.h"
+#include "../state.h"
 #include "../vm.h"
 #include "pci.h"
 #include "virtio_devices.h"
@@ -39,6 +40,8 @@ struct virtio_console {
 	struct ring_chain tx;
 	struct iovec *tx_iov; /* of tx, what has not gone out */
 	unsigned int tx_nr;
+	/* Of a chain, what went out before its machine came here. */
+	uint32_t tx_gone;
 };
 
 static struct virtio_console *to_vcon(struct virtio_dev *vdev)
@@ -96,6 +99,15 @@ static void vcon_write(struct virtio_console *vcon)
 	}
 }
 
+static void vcon_skip_gone(struct virtio_console *vcon)
+{
+	uint32_t gone = vcon->tx_gone;
+
+	vcon->tx_gone = 0;
+	iov_trim_front(&vcon->tx_iov, &vcon->tx_nr,
+		       gone < vcon->tx.read_len ? gone : vcon->tx.read_len);
+}
+
 static bool vcon_serve_tx(struct virtio_console *vcon)
 {
 	struct virtio_queue *vq = &vcon->vpci.vdev.queues[VCON_TX];
@@ -108,6 +120,7 @@ static bool vcon_serve_tx(struct virtio_console *vcon)
 			vcon->have_tx = true;
 			vcon->tx_iov = vcon->tx.iov;
 			vcon->tx_nr = vcon->tx.nr_read;
+			vcon_skip_gone(vcon);
 		}
 		vcon_write(vcon);
 		if (vcon->tx_nr)
@@ -144,6 +157,7 @@ static void vcon_reset(struct virtio_dev *vdev)
 
 	vcon->have_rx = false;
 	vcon->have_tx = false;
+	vcon->tx_gone = 0;
 }
 
 static void vcon_reset_queue(struct virtio_dev *vdev, unsigned int index)
@@ -159,6 +173,7 @@ static const struct virtio_class vcon_virtio_class = {
 	.queue_size = VCON_QUEUE_SIZE,
 	.pci_class = 0x078000, /* communication controller, other */
 	.in_order = true,
+	.replays = true,
 	.serve = vcon_serve,
 	.reset_queue = vcon_reset_queue,
 	.reset = vcon_reset,
@@ -249,6 +264,33 @@ const struct chardev *virtio_console_chardev(const struct device *dev)
 	return container_of(dev, struct virtio_console, vpci.pci.dev)->chr;
 }
 
+static const struct state_field vcon_fields[] = {
+	STATE_VIRTIO(struct virtio_console),
+	{ STATE_U(struct virtio_console, tx_gone) },
+	{ 0 },
+};
+
+/* A chain that is half written is popped again there, and the rest of it goes out. */
+static int vcon_prepare(void *obj, struct error *err)
+{
+	struct virtio_console *vcon = obj;
+	unsigned int i;
+
+	if (vcon->have_tx) {
+		vcon->tx_gone = vcon->tx.read_len;
+		for (i = 0; i < vcon->tx_nr; i++)
+			vcon->tx_gone -= (uint32_t)vcon->tx_iov[i].iov_len;
+	}
+	return virtio_pci_state_prepare(obj, err);
+}
+
+static const struct state_table vcon_state = {
+	.version = 1,
+	.fields = vcon_fields,
+	.prepare = vcon_prepare,
+	.loaded = virtio_pci_state_loaded,
+};
+
 const struct dev_class virtio_console_class = {
 	.name = "vcon",
 	.size = sizeof(struct virtio_console),
@@ -256,5 +298,6 @@ const struct dev_class virtio_console_class = {
 	.reset = virtio_pci_reset,
 	.start = virtio_pci_start,
 	.stop = virtio_pci_stop,
+	.state = &vcon_state,
 	.unrealize = vcon_unrealize,
 };

@@ -38,6 +38,8 @@
 #define NET_MAX_PAIRS 16
 #define NET_VLANS 4096
 
+#define NET_OFFLOADS_ALL UINT64_MAX
+
 struct iothread;
 struct virtio_nic;
 
@@ -126,6 +128,8 @@ struct virtio_nic {
 	 * know; atomic. */
 	bool mac_written;
 	bool begun; /* the backend knows the driver's features */
+	/* What the driver wants of them since; NET_OFFLOADS_ALL: all */
+	uint64_t offloads;
 	struct log_limit io_log;
 };
 

@@ -210,7 +210,10 @@ static bool set_offloads(struct virtio_nic *nic, const struct command *c)
 	memcpy(&features, c->data, sizeof(features));
 	if (features & ~(GUEST_OFFLOADS & nic->vpci.vdev.driver_features))
 		return false;
-	return !backend->ops->offload(backend, features);
+	if (backend->ops->offload(backend, features))
+		return false;
+	nic->offloads = features;
+	return true;
 }
 
 static const struct {

@@ -10,6 +10,7 @@
 
 #include "../error.h"
 #include "../iothread.h"
+#include "../state.h"
 #include "../vm.h"
 #include "net.h"
 
@@ -46,11 +47,12 @@ static void begin(struct virtio_nic *nic)
 	nic->begun = true;
 	if (backend->ops->offload &&
 	    backend->ops->offload(backend, nic->vpci.vdev.driver_features &
-						   GUEST_FEATURES))
+						   GUEST_FEATURES &
+						   nic->offloads))
 		log_guest(&nic->io_log, nic->vpci.pci.dev.id,
 			  "the backend refuses the driver's offloads");
 	for (i = 1; i < nic->nr_pairs; i++)
-		backend->ops->enable(&backend->ports[i], false);
+		backend->ops->enable(&backend->ports[i], i < nic->nr_active);
 }
 
 static bool nic_serve(struct virtio_dev *vdev, unsigned int index)
@@ -95,6 +97,7 @@ static void nic_reset(struct virtio_dev *vdev)
 	__atomic_store_n(&nic->nr_active, 1, __ATOMIC_RELEASE);
 	__atomic_store_n(&nic->mac_written, false, __ATOMIC_RELAXED);
 	nic->begun = false;
+	nic->offloads = NET_OFFLOADS_ALL;
 	pthread_mutex_lock(&vdev->dev->lock);
 	memcpy(nic->config.mac, nic->mac, NET_MAC);
 	nic->config.status &= (uint16_t)~VIRTIO_NET_S_ANNOUNCE;
@@ -123,6 +126,7 @@ const struct virtio_class nic_virtio_class = {
 	.queue_size = NET_QUEUE_SIZE,
 	.pci_class = 0x020000, /* Ethernet controller */
 	.in_order = true,
+	.replays = true,
 	.serve = nic_serve,
 	.quiesce = nic_quiesce,
 	.reset_queue = nic_reset_queue,
@@ -473,6 +477,61 @@ static void nic_unrealize(struct device *dev)
 	throttle_destroy(&nic->throttle);
 }
 
+/* ---- state ------------------------------------------------------------------------- */
+
+static const struct state_field filter_fields[] = {
+	{ STATE_BOOL(struct net_filter, promisc) },
+	{ STATE_BOOL(struct net_filter, allmulti) },
+	{ STATE_BOOL(struct net_filter, alluni) },
+	{ STATE_BOOL(struct net_filter, nomulti) },
+	{ STATE_BOOL(struct net_filter, nouni) },
+	{ STATE_BOOL(struct net_filter, nobcast) },
+	{ STATE_BOOL(struct net_filter, uni_overflow) },
+	{ STATE_BOOL(struct net_filter, multi_overflow) },
+	{ STATE_BYTES(struct net_filter, mac) },
+	{ STATE_U(struct net_filter, nr_uni), .max = NET_TABLE },
+	{ STATE_U(struct net_filter, nr_multi), .max = NET_TABLE },
+	{ STATE_BYTES(struct net_filter, macs) },
+	{ STATE_BYTES(struct net_filter, vlans) },
+	{ 0 },
+};
+
+static const struct state_field nic_fields[] = {
+	STATE_VIRTIO(struct virtio_nic),
+	{ STATE_BYTES(struct virtio_nic, config.mac) },
+	{ STATE_BOOL(struct virtio_nic, mac_written) },
+	{ STATE_BOOL(struct virtio_nic, admin_up) },
+	{ STATE_U(struct virtio_nic, nr_active) },
+	{ STATE_U(struct virtio_nic, offloads) },
+	{ STATE_PART(struct virtio_nic, filter, filter_fields) },
+	{ 0 },
+};
+
+/* The backend learns the rest when the first queue is served: begin(). */
+static int nic_loaded(void *obj, struct error *err)
+{
+	struct virtio_nic *nic = obj;
+	struct device *dev = &nic->vpci.pci.dev;
+
+	if (!nic->nr_active || nic->nr_active > nic->nr_pairs)
+		return error_set(err, EINVAL, "nr_active: %u pairs, of %u",
+				 nic->nr_active, nic->nr_pairs);
+	if (nic->filter.nr_uni + nic->filter.nr_multi > NET_TABLE)
+		return error_set(err, EINVAL, "filter: too many addresses");
+	net_filter_publish(nic);
+	pthread_mutex_lock(&dev->lock);
+	link_changed(nic);
+	pthread_mutex_unlock(&dev->lock);
+	return virtio_pci_state_loaded(obj, err);
+}
+
+static const struct state_table nic_state = {
+	.version = 1,
+	.fields = nic_fields,
+	.prepare = virtio_pci_state_prepare,
+	.loaded = nic_loaded,
+};
+
 /* ---- what others see --------------------------------------------------------------- */
 
 void virtio_net_status(const struct device *dev, struct net_status *status)
@@ -532,5 +591,6 @@ const struct dev_class virtio_net_class = {
 	.reset = virtio_pci_reset,
 	.start = virtio_pci_start,
 	.stop = virtio_pci_stop,
+	.state = &nic_state,
 	.unrealize = nic_unrealize,
 };

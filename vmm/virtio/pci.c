@@ -636,6 +636,20 @@ static void caps_init(struct virtio_pci *vpci)
 	       size + 4 - VIRTIO_PCI_CAP_OFFSET);
 }
 
+/* A window that was open is, and ISR status is what it was. */
+void virtio_pci_loaded(struct virtio_pci *vpci)
+{
+	struct pci_dev *pci = &vpci->pci;
+	uint32_t at, len;
+
+	pthread_mutex_lock(&pci->host->lock);
+	pci_config_live(pci, cfg_window(vpci, &at, &len));
+	pthread_mutex_unlock(&pci->host->lock);
+	pthread_mutex_lock(&pci->dev.lock);
+	isr_set(vpci, vpci->isr);
+	pthread_mutex_unlock(&pci->dev.lock);
+}
+
 /* ---- life ---------------------------------------------------------------- */
 
 int virtio_pci_init(struct virtio_pci *vpci, const struct virtio_class *class,

@@ -68,6 +68,26 @@ int virtio_pci_init(struct virtio_pci *vpci, const struct virtio_class *class,
 		    struct error *err);
 void virtio_pci_destroy(struct virtio_pci *vpci);
 
+/*
+ * For state tables (virtio_state.c): the fields of struct virtio_pci, with which
+ * each object begins, and its prepare and loaded; and the table of a device that
+ * has nothing more.
+ */
+extern const struct state_field virtio_pci_state_fields[];
+int virtio_pci_state_prepare(void *obj, struct error *err);
+int virtio_pci_state_loaded(void *obj, struct error *err);
+extern const struct state_table virtio_plain_state;
+/* For virtio_state.c: what follows from registers that were loaded. */
+void virtio_pci_loaded(struct virtio_pci *vpci);
+
+#define STATE_VIRTIO(type)                                         \
+	{                                                          \
+		.name = "virtio", .kind = STATE_GROUP, .count = 1, \
+		.stride = sizeof(struct virtio_pci),               \
+		.offset = offsetof(type, vpci),                    \
+		.fields = virtio_pci_state_fields                  \
+	}
+
 /* For pci_legacy.c, with dev->lock held. */
 uint8_t virtio_pci_isr_read(struct virtio_pci *vpci);
 /* Of the configuration if @vq is NULL. */

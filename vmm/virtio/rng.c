@@ -140,6 +140,7 @@ static const struct virtio_class rng_virtio_class = {
 	.queue_size = RNG_QUEUE_SIZE,
 	.pci_class = 0x00ff00, /* none that PCI has a number for */
 	.in_order = true,
+	.replays = true,
 	.serve = rng_serve,
 	.reset_queue = rng_reset_queue,
 	.reset = rng_reset,
@@ -201,5 +202,6 @@ const struct dev_class virtio_rng_class = {
 	.reset = virtio_pci_reset,
 	.start = virtio_pci_start,
 	.stop = virtio_pci_stop,
+	.state = &virtio_plain_state,
 	.unrealize = rng_unrealize,
 };

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "../error.h"
+#include "../state.h"
 
 #define BIT64(n) (1ULL << (n))
 
@@ -510,6 +511,99 @@ static void scsi_start(struct device *dev)
 	loop_post(scsi->loop, &scsi->retry);
 }
 
+/* ---- state ------------------------------------------------------------------ */
+
+#define SAVED(member)                              \
+	{                                          \
+		STATE_U(struct scsi_saved, member) \
+	}
+static const struct state_field target_fields[] = {
+	{ STATE_BOOL(struct scsi_saved, present) },
+	{ STATE_BOOL(struct scsi_saved, write_cache) },
+	{ STATE_BOOL(struct scsi_saved, stopped) },
+	{ STATE_BOOL(struct scsi_saved, locked) },
+	{ STATE_BOOL(struct scsi_saved, tray_open) },
+	SAVED(attentions),
+	{ STATE_U(struct scsi_saved, media_event), .max = SCSI_MEDIA_REMOVED },
+	SAVED(notify),
+	{ 0 },
+};
+
+static const struct state_field scsi_fields[] = {
+	STATE_VIRTIO(struct virtio_scsi),
+	{ STATE_U(struct virtio_scsi, config.sense_size),
+	  .max = VIRTIO_SCSI_SENSE_SIZE },
+	{ STATE_U(struct virtio_scsi, config.cdb_size),
+	  .max = VIRTIO_SCSI_CDB_SIZE },
+	{ STATE_BOOL(struct virtio_scsi, missed) },
+	{ STATE_U(struct virtio_scsi, nr_kept), .max = SCSI_KEPT_EVENTS },
+	{ STATE_BYTES(struct virtio_scsi, kept) },
+	{ .name = "targets",
+	  .kind = STATE_GROUP,
+	  .count = SCSI_TARGETS,
+	  .stride = sizeof(struct scsi_saved),
+	  .offset = offsetof(struct virtio_scsi, saved),
+	  .fields = target_fields },
+	{ 0 },
+};
+
+static int scsi_prepare(void *obj, struct error *err)
+{
+	struct virtio_scsi *scsi = obj;
+	unsigned int i;
+
+	for (i = 0; i < SCSI_TARGETS; i++) {
+		const struct scsi_target *t = scsi->targets[i];
+
+		scsi->saved[i] = (struct scsi_saved){ .present = t };
+		if (!t)
+			continue;
+		scsi->saved[i].write_cache = t->lun.write_cache;
+		scsi->saved[i].stopped = t->lun.stopped;
+		scsi->saved[i].locked = t->lun.locked;
+		scsi->saved[i].tray_open = t->lun.tray_open;
+		scsi->saved[i].attentions = t->lun.attentions;
+		scsi->saved[i].media_event = (uint8_t)t->lun.media_event;
+		scsi->saved[i].notify = t->notify;
+	}
+	return virtio_pci_state_prepare(obj, err);
+}
+
+static int scsi_loaded(void *obj, struct error *err)
+{
+	struct virtio_scsi *scsi = obj;
+	struct scsi_target *t;
+	unsigned int i;
+
+	for (i = 0; i < SCSI_TARGETS; i++) {
+		t = scsi->targets[i];
+		if (scsi->saved[i].present != !!t)
+			return error_set(err, EINVAL,
+					 "targets[%u]: %s there, %s here", i,
+					 scsi->saved[i].present ? "one" :
+								  "none",
+					 t ? "one" : "none");
+		if (!t)
+			continue;
+		t->lun.write_cache = scsi->saved[i].write_cache;
+		t->lun.stopped = scsi->saved[i].stopped;
+		t->lun.locked = scsi->saved[i].locked;
+		t->lun.tray_open = scsi->saved[i].tray_open;
+		t->lun.attentions = scsi->saved[i].attentions;
+		t->lun.media_event =
+			(enum scsi_media_event)scsi->saved[i].media_event;
+		t->notify = scsi->saved[i].notify;
+	}
+	return virtio_pci_state_loaded(obj, err);
+}
+
+static const struct state_table scsi_state = {
+	.version = 1,
+	.fields = scsi_fields,
+	.prepare = scsi_prepare,
+	.loaded = scsi_loaded,
+};
+
 const struct dev_class virtio_scsi_class = {
 	.name = "scsi",
 	.size = sizeof(struct virtio_scsi),
@@ -518,5 +612,6 @@ const struct dev_class virtio_scsi_class = {
 	.reset = virtio_pci_reset,
 	.start = scsi_start,
 	.stop = virtio_pci_stop,
+	.state = &scsi_state,
 	.unrealize = scsi_unrealize,
 };

@@ -115,6 +115,17 @@ struct virtio_scsi {
 	/* Those that happened while the machine stood still. */
 	struct virtio_scsi_event kept[SCSI_KEPT_EVENTS];
 	unsigned int nr_kept;
+	/* While it is saved or loaded: what of the targets is state. */
+	struct scsi_saved {
+		bool present;
+		bool write_cache;
+		bool stopped;
+		bool locked;
+		bool tray_open;
+		uint8_t attentions;
+		uint8_t media_event;
+		uint32_t notify;
+	} saved[SCSI_TARGETS];
 };
 
 static inline struct virtio_scsi *to_scsi(struct virtio_dev *vdev)

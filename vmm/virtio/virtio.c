@@ -475,6 +475,28 @@ static void virtio_go_live(struct virtio_dev *vdev)
 			queue_hand_over(&vdev->queues[i]);
 }
 
+bool virtio_go_on(struct virtio_dev *vdev, const char **fault)
+{
+	enum virtio_phase phase = vdev->phase;
+	struct virtio_queue *vq;
+
+	virtio_set_phase(vdev, VIRTIO_SETUP);
+	for (vq = vdev->queues; vq < vdev->queues + vdev->nr_queues; vq++) {
+		if (!vq->enabled || phase != VIRTIO_LIVE)
+			continue;
+		if (!queue_start(vq)) {
+			*fault = vq->ring.fault;
+			return false;
+		}
+		ring_resume(&vq->ring, vq->place);
+	}
+	virtio_set_phase(vdev, phase);
+	for (vq = vdev->queues; vq < vdev->queues + vdev->nr_queues; vq++)
+		if (vq->enabled && phase == VIRTIO_LIVE)
+			queue_hand_over(vq);
+	return true;
+}
+
 /* [lock] */
 static void virtio_begin_reset(struct virtio_dev *vdev)
 {

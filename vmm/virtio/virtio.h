@@ -57,6 +57,7 @@
 #include "../device.h"
 #include "../log.h"
 #include "../loop.h"
+#include "../state.h"
 #include "ring.h"
 
 struct virtio_dev;
@@ -100,8 +101,9 @@ struct virtio_queue {
 	 * until a reset: what it counts while nobody listens is heard later.
 	 */
 	struct loop_fd doorbell;
-	bool doorbell_ready; /* [lock] there is somebody to hear it */
-	bool doorbell_on;    /* [lock] the accelerator signals it */
+	bool doorbell_ready;	 /* [lock] there is somebody to hear it */
+	bool doorbell_on;	 /* [lock] the accelerator signals it */
+	struct ring_place place; /* while it is saved or loaded */
 };
 
 /* What a kind of device is to the core. */
@@ -111,6 +113,11 @@ struct virtio_class {
 	uint16_t queue_size;
 	uint32_t pci_class;
 	bool in_order; /* chains are pushed in the order of popping */
+	/*
+	 * What it holds of a ring while it is stopped was popped last, and may be
+	 * popped once more where the machine goes on.
+	 */
+	bool replays;
 	/*
 	 * [queue] Serves queue @index; true if it stopped at VIRTIO_BUDGET and
 	 * wants to be called again.
@@ -211,6 +218,19 @@ struct virtio_dev {
 int virtio_init(struct virtio_dev *vdev, const struct virtio_class *class,
 		const struct virtio_transport *transport, struct device *dev);
 void virtio_destroy(struct virtio_dev *vdev);
+
+/*
+ * For state tables, with the device stopped: struct virtio_dev as a part, and what
+ * prepare and loaded call.  -EBUSY if requests that failed wait here.
+ */
+extern const struct state_field virtio_state_fields[];
+int virtio_state_prepare(struct virtio_dev *vdev, struct error *err);
+int virtio_state_loaded(struct virtio_dev *vdev, struct error *err);
+/*
+ * [lock] Its registers have been loaded, and of each queue that is enabled the
+ * place: goes on from there.  False if there is no such ring; see its fault.
+ */
+bool virtio_go_on(struct virtio_dev *vdev, const char **fault);
 
 /* Power-on state; the device is stopped. */
 void virtio_reset(struct virtio_dev *vdev);
