@@ -28,6 +28,8 @@ EXCUSES = {
         "ioctl VIREO_QUEUE_ADD": MODULE,
         "ioctl VIREO_QUEUE_DEL": MODULE,
         "ioctl VIREO_QUEUE_STATE": MODULE,
+        "ioctl VIREO_MEM_SNAPSHOT": MODULE,
+        "ioctl VIREO_SNAPSHOT_STAT": MODULE,
     },
     3: {},
     2: {

@@ -522,6 +522,28 @@ def resized(place):
     quits(client, machine)
 
 
+def kept(place):
+    """A snapshot of a machine that uses messages, and what goes on from it."""
+    machine = place.start("blk", "--append", "stay=1 msix=1", "--console",
+                          f"file:{place.path('out')}", "--disk",
+                          place.image("a.img") + ",iothreads=0")
+    client = place.client()
+    place.until("it passes", lambda: passes(place))
+    subprocess.run([place.program, "snapshot", "m", place.path("snap")],
+                   env=place.env, check=True, timeout=LIMIT,
+                   stdout=subprocess.DEVNULL)
+    quits(client, machine)
+    place.processes.remove(machine)
+    with open(place.path("err"), "ab") as err:
+        again = subprocess.Popen(
+            [place.program, "restore", place.path("snap")], env=place.env,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=err)
+    place.processes.append(again)
+    client = place.client()
+    client.command("query-status")
+    quits(client, again)
+
+
 ENGINES = ("cache=none,aio=libaio", "aio=io_uring", "aio=threads")
 
 # ---- network cards ------------------------------------------------------------------
@@ -640,6 +662,7 @@ WORKS = {
     "a disk in the kernel, main thread": in_kernel(",iothreads=0"),
     "a block device": on_device,
     "a reset": reset,
+    "a snapshot": kept,
     "pauses": paused,
     "random bytes": random_bytes,
     "a guest in the guest": nested,
