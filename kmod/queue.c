@@ -75,32 +75,39 @@ static void unmap_ring(struct vireo_queue *q)
 	kvfree(q->ring.table);
 }
 
+static bool is_packed(const struct vireo_queue_add *add)
+{
+	return add->features & BIT_ULL(VIRTIO_F_RING_PACKED);
+}
+
 static int map_ring(struct vireo_queue *q, const struct vireo_queue_add *add)
 {
 	struct vireo_vring *ring = &q->ring;
+	bool packed = is_packed(add);
 	int ret;
 
 	ring->num = add->num;
+	ring->is_packed = packed;
 	ring->event_idx = add->features & BIT_ULL(VIRTIO_RING_F_EVENT_IDX);
 	ring->indirect = add->features & BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC);
 	ring->next_avail = add->next_avail;
 	ring->next_used = add->next_used;
-	ring->signalled = add->next_used;
 	/* Nobody knows, so the first wish to be notified is written. */
 	ring->no_notify = true;
 
+	/* Those of a packed ring, in their places: see there. */
 	ring->desc = map_part(q->vm, &q->part[0], add->desc,
-			      vireo_desc_bytes(add->num), false);
+			      vireo_desc_bytes(add->num), packed);
 	ret = PTR_ERR_OR_ZERO(ring->desc);
 	if (ret)
 		goto err_unmap;
 	ring->avail = map_part(q->vm, &q->part[1], add->avail,
-			       vireo_avail_bytes(add->num), false);
+			       vireo_avail_bytes(add->num, packed), false);
 	ret = PTR_ERR_OR_ZERO(ring->avail);
 	if (ret)
 		goto err_unmap;
 	ring->used = map_part(q->vm, &q->part[2], add->used,
-			      vireo_used_bytes(add->num), true);
+			      vireo_used_bytes(add->num, packed), true);
 	ret = PTR_ERR_OR_ZERO(ring->used);
 	if (ret)
 		goto err_unmap;
@@ -142,21 +149,43 @@ static int check_bell(const struct vireo_queue_add *add)
 	return vireo_exit_path_used() == VIREO_EXIT_PATH_BUS ? 0 : -EOPNOTSUPP;
 }
 
+/* Where it begins is a descriptor of a packed ring. */
+static bool place_ok(const struct vireo_queue_add *add, u16 place)
+{
+	return (place & (VIREO_PACKED_WRAP - 1)) < add->num;
+}
+
+static int check_ring(const struct vireo_queue_add *add)
+{
+	if (!add->num || add->num > VIREO_QUEUE_MAX_NUM || add->desc % 16 ||
+	    add->used % 4)
+		return -EINVAL;
+	if (!is_packed(add))
+		return !is_power_of_2(add->num) || add->avail % 2 ? -EINVAL : 0;
+	/* A request that was taken is known by its head, which is not enough. */
+	if (add->nr_held || add->flags & VIREO_QUEUE_HOLD_ERRORS)
+		return -EOPNOTSUPP;
+	return add->avail % 4 || !place_ok(add, add->next_avail) ||
+			       !place_ok(add, add->next_used) ?
+		       -EINVAL :
+		       0;
+}
+
 static int check_add(const struct vireo_queue_add *add)
 {
+	int ret;
+
 	if (add->flags & ~ALL_FLAGS || add->reserved || !add->name[0] ||
 	    !vireo_name_ok(add->name, sizeof(add->name), false))
 		return -EINVAL;
-	if (!is_power_of_2(add->num) || add->num > VIREO_QUEUE_MAX_NUM ||
-	    add->nr_held > add->num || (add->held && !add->nr_held))
-		return -EINVAL;
-	if (add->desc % 16 || add->avail % 2 || add->used % 4)
+	if (add->nr_held > add->num || (add->held && !add->nr_held))
 		return -EINVAL;
 	if (!(add->features & BIT_ULL(VIRTIO_F_VERSION_1)))
 		return -EINVAL;
 	if (add->features & ~VIREO_QUEUE_FEATURES)
 		return -EOPNOTSUPP;
-	return check_bell(add);
+	ret = check_ring(add);
+	return ret ?: check_bell(add);
 }
 
 static int get_eventfds(struct vireo_queue *q,

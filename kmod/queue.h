@@ -47,9 +47,10 @@
 #include "vring.h"
 
 /* Of vireo_queue_add.features. */
-#define VIREO_QUEUE_FEATURES                                                  \
-	(BIT_ULL(VIRTIO_F_VERSION_1) | BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) | \
-	 BIT_ULL(VIRTIO_RING_F_EVENT_IDX) | BIT_ULL(VIRTIO_BLK_F_FLUSH) |     \
+#define VIREO_QUEUE_FEATURES                                              \
+	(BIT_ULL(VIRTIO_F_VERSION_1) | BIT_ULL(VIRTIO_F_RING_PACKED) |    \
+	 BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) |                           \
+	 BIT_ULL(VIRTIO_RING_F_EVENT_IDX) | BIT_ULL(VIRTIO_BLK_F_FLUSH) | \
 	 BIT_ULL(VIRTIO_BLK_F_DISCARD) | BIT_ULL(VIRTIO_BLK_F_WRITE_ZEROES))
 
 /* What a doorbell takes at most before the vCPU goes on. */
@@ -236,6 +237,7 @@ struct vireo_queue {
  * @bytes: of the disk that it is about
  * @put: what is told to be written, if it succeeds, the status included
  * @head: of its chain
+ * @nr_desc: likewise
  * @unmap: WRITE_ZEROES: blocks may be freed
  * @fua: it must be stable when done
  * @nowait: it was submitted so that it does not wait
@@ -264,6 +266,7 @@ struct vireo_req {
 	u64 bytes;
 	u32 put;
 	u16 head;
+	u16 nr_desc;
 	bool unmap : 1;
 	bool fua : 1;
 	bool nowait : 1;
