@@ -395,7 +395,7 @@ static struct vireo_queue *get_queue(struct vireo_vm *vm, u32 id)
 }
 
 /* Nobody reaches it any more; what was begun is not done yet. */
-static void stop(struct vireo_vm *vm, struct vireo_queue *q)
+static void cut_off(struct vireo_vm *vm, struct vireo_queue *q)
 {
 	mutex_lock(&vm->lock);
 	vireo_queue_unlisten(q);
@@ -403,7 +403,6 @@ static void stop(struct vireo_vm *vm, struct vireo_queue *q)
 		vireo_bus_del(vm->kvm_file, q->bus_dev);
 	q->bus_dev = NULL;
 	mutex_unlock(&vm->lock);
-	vireo_queue_stop(q);
 }
 
 /* With the lock, so that who gave the last one back is done with the queue. */
@@ -417,12 +416,21 @@ static bool is_idle(struct vireo_queue *q)
 	return idle;
 }
 
-static int wait_idle(struct vireo_queue *q, u32 timeout_ms)
+/*
+ * Until nothing is in flight, in jiffies.  Return: 0, -ETIMEDOUT, or -EINTR if
+ * signals count.
+ */
+static int stop(struct vireo_queue *q, long limit, bool signals)
 {
-	long limit = timeout_ms ? msecs_to_jiffies(timeout_ms) :
-				  MAX_SCHEDULE_TIMEOUT;
-	long ret = wait_event_interruptible_timeout(q->idle, is_idle(q), limit);
+	long ret = vireo_queue_stop(q, limit, signals);
 
+	if (ret < 0)
+		return ret;
+	if (signals)
+		ret = wait_event_interruptible_timeout(q->idle, is_idle(q),
+						       ret);
+	else
+		ret = wait_event_idle_timeout(q->idle, is_idle(q), ret);
 	if (ret < 0)
 		return -EINTR;
 	return ret ? 0 : -ETIMEDOUT;
@@ -482,6 +490,7 @@ long vireo_queue_del(void *object, union vireo_arg *arg, void __user *uarg)
 	const struct vireo_queue_del *del = &arg->queue_del;
 	struct vireo_vm *vm = object;
 	struct vireo_queue *q;
+	long limit;
 	int ret;
 
 	if (del->flags || del->reserved)
@@ -489,8 +498,10 @@ long vireo_queue_del(void *object, union vireo_arg *arg, void __user *uarg)
 	q = get_queue(vm, del->id);
 	if (!q)
 		return -ENOENT;
-	stop(vm, q);
-	ret = wait_idle(q, del->timeout_ms);
+	cut_off(vm, q);
+	limit = del->timeout_ms ? msecs_to_jiffies(del->timeout_ms) :
+				  MAX_SCHEDULE_TIMEOUT;
+	ret = stop(q, limit, true);
 	if (!ret)
 		ret = tell_rest(q, del, uarg);
 	if (!ret && !remove(vm, q))
@@ -538,19 +549,41 @@ long vireo_queue_state(void *object, union vireo_arg *arg, void __user *uarg)
 }
 
 /**
- * vireo_queue_del_all() - remove all queues of a VM that is being closed
+ * vireo_queue_stop_all() - have all queues of a VM that is being closed end
  * @vm: the VM
+ * @limit: jiffies to wait for what is in flight, or MAX_SCHEDULE_TIMEOUT
+ *
+ * Return: whether nothing is in flight any more.
+ */
+bool vireo_queue_stop_all(struct vireo_vm *vm, long limit)
+{
+	unsigned long id, end = jiffies + limit;
+	struct vireo_queue *q;
+	bool forever = limit == MAX_SCHEDULE_TIMEOUT, ended = true;
+
+	/* First all take nothing more, then each is waited for. */
+	xa_for_each(&vm->queues, id, q) {
+		cut_off(vm, q);
+		set_bit(VIREO_QUEUE_STOP, &q->state);
+	}
+	xa_for_each(&vm->queues, id, q) {
+		if (!forever)
+			limit = max_t(long, end - jiffies, 1);
+		if (stop(q, limit, false))
+			ended = false;
+	}
+	return ended;
+}
+
+/**
+ * vireo_queue_del_all() - remove all queues of a VM that is being closed
+ * @vm: the VM; they have ended
  */
 void vireo_queue_del_all(struct vireo_vm *vm)
 {
 	struct vireo_queue *q;
 	unsigned long id;
 
-	/* First all take nothing more, then each is waited for. */
 	xa_for_each(&vm->queues, id, q)
-		stop(vm, q);
-	xa_for_each(&vm->queues, id, q) {
-		wait_event(q->idle, is_idle(q));
 		remove(vm, q);
-	}
 }

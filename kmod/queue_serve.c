@@ -532,18 +532,43 @@ void vireo_queue_init_serve(struct vireo_queue *q)
 	INIT_WORK(&q->waiter, waiter);
 }
 
+/*
+ * Gets hold of @serve: who has it may be waiting for a disk that is busy.  There
+ * is no mutex_lock() with a limit, and this is rare.
+ */
+static long lock_serve(struct vireo_queue *q, long limit, bool signals)
+{
+	while (!mutex_trylock(&q->serve)) {
+		if (!limit)
+			return -ETIMEDOUT;
+		if (signals && signal_pending(current))
+			return -EINTR;
+		__set_current_state(signals ? TASK_INTERRUPTIBLE : TASK_IDLE);
+		schedule_timeout(1);
+		if (limit != MAX_SCHEDULE_TIMEOUT)
+			limit--;
+	}
+	return limit;
+}
+
 /**
  * vireo_queue_stop() - take nothing any more
  * @q: the queue
+ * @limit: jiffies to wait for who is taking
+ * @signals: a signal ends that
  *
  * What waits for the limits counts as not taken.
+ *
+ * Return: jiffies that are left, -ETIMEDOUT or -EINTR.
  */
-void vireo_queue_stop(struct vireo_queue *q)
+long vireo_queue_stop(struct vireo_queue *q, long limit, bool signals)
 {
 	struct vireo_req *req;
 
-	mutex_lock(&q->serve);
 	set_bit(VIREO_QUEUE_STOP, &q->state);
+	limit = lock_serve(q, limit, signals);
+	if (limit < 0)
+		return limit;
 	req = q->waiting;
 	q->waiting = NULL;
 	if (req) {
@@ -561,6 +586,7 @@ void vireo_queue_stop(struct vireo_queue *q)
 		vireo_req_free(req);
 	}
 	mutex_unlock(&q->serve);
+	return limit;
 }
 
 /**
