@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash disable=SC2154 # what the suite has set
-# Disks that the module serves: sourced by tests/vm/run for its part disks.  Where
-# it cannot serve them, the same tests say that who does loses nothing, either.
+# Disks that the module serves, with any exit path: sourced by tests/vm/run for its
+# part disks.  Where there is none, the same tests say that who serves them then
+# loses nothing, either.
 
 # in_kernel: what the program says of its disk is what is to be expected
 in_kernel() {
-	if serves; then
+	if loaded; then
 		want err '^vireo: disk0: vireo.ko serves it'
 	else
 		want err '^vireo: disk0: not aio=kernel: '
@@ -55,7 +56,7 @@ kernel_not() {
 	from other
 	ended other 0 || return
 	want out 'diskio: all is well' || return
-	! serves || want err "^vireo: disk0: not aio=kernel: $reason" || return
+	! loaded || want err "^vireo: disk0: not aio=kernel: $reason" || return
 	rm -rf "$tmp/other"
 }
 
