@@ -44,12 +44,11 @@ static inline u16 vireo_packed_back(const struct vireo_vring *vring, u16 place,
 
 static inline bool vireo_packed_pending(const struct vireo_vring *vring)
 {
-	u16 place = vring->next_avail;
-	bool wrap = place & VIREO_PACKED_WRAP;
-	/* Acquire: what it says is there can be read. */
-	u16 flags = smp_load_acquire(
-		&vring->packed[place & (VIREO_PACKED_WRAP - 1)].flags);
+	u16 at = vring->next_avail & (VIREO_PACKED_WRAP - 1), flags;
+	bool wrap = vring->next_avail & VIREO_PACKED_WRAP;
 
+	/* Acquire: what it says is there can be read. */
+	flags = smp_load_acquire(&vring->packed[at].flags);
 	return !!(flags & VIREO_PACKED_AVAIL) == wrap &&
 	       !!(flags & VIREO_PACKED_USED) != wrap;
 }

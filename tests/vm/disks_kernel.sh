@@ -110,7 +110,7 @@ kernel_paused() {
 	while ask paused stop && ask paused cont; do
 		i=$((i + 1))
 	done
-	[ $i -ge 4 ] || fail "it was stopped only $i times" || return
+	[ $i -ge 2 ] || fail "it was stopped only $i times" || return
 	ended paused 0 || return
 	want out 'diskio: all is well' && in_kernel || return
 	rm -rf "$tmp/paused" "$tmp/direct/paused.raw"
