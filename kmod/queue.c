@@ -75,32 +75,39 @@ static void unmap_ring(struct vireo_queue *q)
 	kvfree(q->ring.table);
 }
 
+static bool is_packed(const struct vireo_queue_add *add)
+{
+	return add->features & BIT_ULL(VIRTIO_F_RING_PACKED);
+}
+
 static int map_ring(struct vireo_queue *q, const struct vireo_queue_add *add)
 {
 	struct vireo_vring *ring = &q->ring;
+	bool packed = is_packed(add);
 	int ret;
 
 	ring->num = add->num;
+	ring->is_packed = packed;
 	ring->event_idx = add->features & BIT_ULL(VIRTIO_RING_F_EVENT_IDX);
 	ring->indirect = add->features & BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC);
 	ring->next_avail = add->next_avail;
 	ring->next_used = add->next_used;
-	ring->signalled = add->next_used;
 	/* Nobody knows, so the first wish to be notified is written. */
 	ring->no_notify = true;
 
+	/* Those of a packed ring, in their places: see there. */
 	ring->desc = map_part(q->vm, &q->part[0], add->desc,
-			      vireo_desc_bytes(add->num), false);
+			      vireo_desc_bytes(add->num), packed);
 	ret = PTR_ERR_OR_ZERO(ring->desc);
 	if (ret)
 		goto err_unmap;
 	ring->avail = map_part(q->vm, &q->part[1], add->avail,
-			       vireo_avail_bytes(add->num), false);
+			       vireo_avail_bytes(add->num, packed), false);
 	ret = PTR_ERR_OR_ZERO(ring->avail);
 	if (ret)
 		goto err_unmap;
 	ring->used = map_part(q->vm, &q->part[2], add->used,
-			      vireo_used_bytes(add->num), true);
+			      vireo_used_bytes(add->num, packed), true);
 	ret = PTR_ERR_OR_ZERO(ring->used);
 	if (ret)
 		goto err_unmap;
@@ -142,21 +149,43 @@ static int check_bell(const struct vireo_queue_add *add)
 	return vireo_exit_path_used() == VIREO_EXIT_PATH_BUS ? 0 : -EOPNOTSUPP;
 }
 
+/* Where it begins is a descriptor of a packed ring. */
+static bool place_ok(const struct vireo_queue_add *add, u16 place)
+{
+	return (place & (VIREO_PACKED_WRAP - 1)) < add->num;
+}
+
+static int check_ring(const struct vireo_queue_add *add)
+{
+	if (!add->num || add->num > VIREO_QUEUE_MAX_NUM || add->desc % 16 ||
+	    add->used % 4)
+		return -EINVAL;
+	if (!is_packed(add))
+		return !is_power_of_2(add->num) || add->avail % 2 ? -EINVAL : 0;
+	/* A request that was taken is known by its head, which is not enough. */
+	if (add->nr_held || add->flags & VIREO_QUEUE_HOLD_ERRORS)
+		return -EOPNOTSUPP;
+	return add->avail % 4 || !place_ok(add, add->next_avail) ||
+			       !place_ok(add, add->next_used) ?
+		       -EINVAL :
+		       0;
+}
+
 static int check_add(const struct vireo_queue_add *add)
 {
+	int ret;
+
 	if (add->flags & ~ALL_FLAGS || add->reserved || !add->name[0] ||
 	    !vireo_name_ok(add->name, sizeof(add->name), false))
 		return -EINVAL;
-	if (!is_power_of_2(add->num) || add->num > VIREO_QUEUE_MAX_NUM ||
-	    add->nr_held > add->num || (add->held && !add->nr_held))
-		return -EINVAL;
-	if (add->desc % 16 || add->avail % 2 || add->used % 4)
+	if (add->nr_held > add->num || (add->held && !add->nr_held))
 		return -EINVAL;
 	if (!(add->features & BIT_ULL(VIRTIO_F_VERSION_1)))
 		return -EINVAL;
 	if (add->features & ~VIREO_QUEUE_FEATURES)
 		return -EOPNOTSUPP;
-	return check_bell(add);
+	ret = check_ring(add);
+	return ret ?: check_bell(add);
 }
 
 static int get_eventfds(struct vireo_queue *q,
@@ -366,7 +395,7 @@ static struct vireo_queue *get_queue(struct vireo_vm *vm, u32 id)
 }
 
 /* Nobody reaches it any more; what was begun is not done yet. */
-static void stop(struct vireo_vm *vm, struct vireo_queue *q)
+static void cut_off(struct vireo_vm *vm, struct vireo_queue *q)
 {
 	mutex_lock(&vm->lock);
 	vireo_queue_unlisten(q);
@@ -374,7 +403,6 @@ static void stop(struct vireo_vm *vm, struct vireo_queue *q)
 		vireo_bus_del(vm->kvm_file, q->bus_dev);
 	q->bus_dev = NULL;
 	mutex_unlock(&vm->lock);
-	vireo_queue_stop(q);
 }
 
 /* With the lock, so that who gave the last one back is done with the queue. */
@@ -388,12 +416,21 @@ static bool is_idle(struct vireo_queue *q)
 	return idle;
 }
 
-static int wait_idle(struct vireo_queue *q, u32 timeout_ms)
+/*
+ * Until nothing is in flight, in jiffies.  Return: 0, -ETIMEDOUT, or -EINTR if
+ * signals count.
+ */
+static int stop(struct vireo_queue *q, long limit, bool signals)
 {
-	long limit = timeout_ms ? msecs_to_jiffies(timeout_ms) :
-				  MAX_SCHEDULE_TIMEOUT;
-	long ret = wait_event_interruptible_timeout(q->idle, is_idle(q), limit);
+	long ret = vireo_queue_stop(q, limit, signals);
 
+	if (ret < 0)
+		return ret;
+	if (signals)
+		ret = wait_event_interruptible_timeout(q->idle, is_idle(q),
+						       ret);
+	else
+		ret = wait_event_idle_timeout(q->idle, is_idle(q), ret);
 	if (ret < 0)
 		return -EINTR;
 	return ret ? 0 : -ETIMEDOUT;
@@ -453,6 +490,7 @@ long vireo_queue_del(void *object, union vireo_arg *arg, void __user *uarg)
 	const struct vireo_queue_del *del = &arg->queue_del;
 	struct vireo_vm *vm = object;
 	struct vireo_queue *q;
+	long limit;
 	int ret;
 
 	if (del->flags || del->reserved)
@@ -460,8 +498,10 @@ long vireo_queue_del(void *object, union vireo_arg *arg, void __user *uarg)
 	q = get_queue(vm, del->id);
 	if (!q)
 		return -ENOENT;
-	stop(vm, q);
-	ret = wait_idle(q, del->timeout_ms);
+	cut_off(vm, q);
+	limit = del->timeout_ms ? msecs_to_jiffies(del->timeout_ms) :
+				  MAX_SCHEDULE_TIMEOUT;
+	ret = stop(q, limit, true);
 	if (!ret)
 		ret = tell_rest(q, del, uarg);
 	if (!ret && !remove(vm, q))
@@ -509,19 +549,41 @@ long vireo_queue_state(void *object, union vireo_arg *arg, void __user *uarg)
 }
 
 /**
- * vireo_queue_del_all() - remove all queues of a VM that is being closed
+ * vireo_queue_stop_all() - have all queues of a VM that is being closed end
  * @vm: the VM
+ * @limit: jiffies to wait for what is in flight, or MAX_SCHEDULE_TIMEOUT
+ *
+ * Return: whether nothing is in flight any more.
+ */
+bool vireo_queue_stop_all(struct vireo_vm *vm, long limit)
+{
+	unsigned long id, end = jiffies + limit;
+	struct vireo_queue *q;
+	bool forever = limit == MAX_SCHEDULE_TIMEOUT, ended = true;
+
+	/* First all take nothing more, then each is waited for. */
+	xa_for_each(&vm->queues, id, q) {
+		cut_off(vm, q);
+		set_bit(VIREO_QUEUE_STOP, &q->state);
+	}
+	xa_for_each(&vm->queues, id, q) {
+		if (!forever)
+			limit = max_t(long, end - jiffies, 1);
+		if (stop(q, limit, false))
+			ended = false;
+	}
+	return ended;
+}
+
+/**
+ * vireo_queue_del_all() - remove all queues of a VM that is being closed
+ * @vm: the VM; they have ended
  */
 void vireo_queue_del_all(struct vireo_vm *vm)
 {
 	struct vireo_queue *q;
 	unsigned long id;
 
-	/* First all take nothing more, then each is waited for. */
 	xa_for_each(&vm->queues, id, q)
-		stop(vm, q);
-	xa_for_each(&vm->queues, id, q) {
-		wait_event(q->idle, is_idle(q));
 		remove(vm, q);
-	}
 }

@@ -23,8 +23,10 @@
  *                                  eventfds are signalled under it
  *
  * A request owns the pages that it is about, from the VM's memory objects.  A
- * queue owns its disk's file, and goes when nothing of it is in flight: closing
- * the VM's descriptor waits for that, as the kernel does for a process's AIO.
+ * queue owns its disk's file, and goes when nothing of it is in flight.  Nothing
+ * takes a request back that a disk has: closing the VM's descriptor waits for it
+ * for VIREO_CLOSE_MS, and leaves what is to be done then to a thread, which has a
+ * reference to the module.
  */
 #ifndef _VIREO_QUEUE_H
 #define _VIREO_QUEUE_H
@@ -47,11 +49,14 @@
 #include "vring.h"
 
 /* Of vireo_queue_add.features. */
-#define VIREO_QUEUE_FEATURES                                                  \
-	(BIT_ULL(VIRTIO_F_VERSION_1) | BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) | \
-	 BIT_ULL(VIRTIO_RING_F_EVENT_IDX) | BIT_ULL(VIRTIO_BLK_F_FLUSH) |     \
+#define VIREO_QUEUE_FEATURES                                              \
+	(BIT_ULL(VIRTIO_F_VERSION_1) | BIT_ULL(VIRTIO_F_RING_PACKED) |    \
+	 BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) |                           \
+	 BIT_ULL(VIRTIO_RING_F_EVENT_IDX) | BIT_ULL(VIRTIO_BLK_F_FLUSH) | \
 	 BIT_ULL(VIRTIO_BLK_F_DISCARD) | BIT_ULL(VIRTIO_BLK_F_WRITE_ZEROES))
 
+/* How long closing a VM waits for its disks. */
+#define VIREO_CLOSE_MS 5000
 /* What a doorbell takes at most before the vCPU goes on. */
 #define VIREO_BELL_BUDGET 64
 /* Bytes of requests that may be in flight, unless it is a single one. */
@@ -117,7 +122,7 @@ struct vireo_ring_part {
 
 /* Bits of vireo_queue.state. */
 #define VIREO_QUEUE_KICKED 0 /* to be looked at */
-#define VIREO_QUEUE_STOP 1   /* takes nothing any more; set under serve */
+#define VIREO_QUEUE_STOP 1   /* takes nothing any more */
 #define VIREO_QUEUE_HOLDS 2  /* likewise, since a request failed; under lock */
 
 /**
@@ -236,6 +241,7 @@ struct vireo_queue {
  * @bytes: of the disk that it is about
  * @put: what is told to be written, if it succeeds, the status included
  * @head: of its chain
+ * @nr_desc: likewise
  * @unmap: WRITE_ZEROES: blocks may be freed
  * @fua: it must be stable when done
  * @nowait: it was submitted so that it does not wait
@@ -264,6 +270,7 @@ struct vireo_req {
 	u64 bytes;
 	u32 put;
 	u16 head;
+	u16 nr_desc;
 	bool unmap : 1;
 	bool fua : 1;
 	bool nowait : 1;
@@ -305,6 +312,7 @@ u64 vireo_disk_ask(struct vireo_disk *disk, u64 bytes);
 long vireo_queue_add(void *object, union vireo_arg *arg, void __user *uarg);
 long vireo_queue_del(void *object, union vireo_arg *arg, void __user *uarg);
 long vireo_queue_state(void *object, union vireo_arg *arg, void __user *uarg);
+bool vireo_queue_stop_all(struct vireo_vm *vm, long limit);
 void vireo_queue_del_all(struct vireo_vm *vm);
 
 /* queue_bell.c */
@@ -317,7 +325,7 @@ void vireo_queue_unlisten(struct vireo_queue *q);
 /* queue_serve.c */
 void vireo_queue_init_serve(struct vireo_queue *q);
 void vireo_queue_look(struct vireo_queue *q, bool bell);
-void vireo_queue_stop(struct vireo_queue *q);
+long vireo_queue_stop(struct vireo_queue *q, long limit, bool signals);
 void vireo_queue_end_serve(struct vireo_queue *q);
 void vireo_req_free(struct vireo_req *req);
 void vireo_req_slow(struct vireo_req *req, bool whole);

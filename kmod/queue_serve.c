@@ -37,7 +37,7 @@ static void signal_driver(struct vireo_queue *q)
 {
 	lockdep_assert_held(&q->lock);
 
-	if (q->ring.signalled == q->ring.next_used)
+	if (!q->ring.pushed)
 		return;
 	if (vireo_vring_signal(&q->ring)) {
 		vireo_queue_count(&q->stats, VIREO_QUEUE_SIGNALS);
@@ -164,7 +164,7 @@ void vireo_req_finish(struct vireo_req *req, u8 status)
 			       req->bytes, req->begun);
 	/* Before the driver knows, who may add another then. */
 	leave(q, req);
-	vireo_vring_push(&q->ring, req->head,
+	vireo_vring_push(&q->ring, req->head, req->nr_desc,
 			 status == VIRTIO_BLK_S_OK ? req->put : 0);
 	if (!q->batches)
 		signal_driver(q);
@@ -416,12 +416,13 @@ static enum taken take(struct vireo_queue *q, bool nowait)
 	}
 
 	req->head = q->chain.head;
+	req->nr_desc = q->chain.nr_desc;
 	switch (vireo_req_read(req, &q->chain, &status)) {
 	case VIREO_READ_BAD:
 		goto broken;
 	case VIREO_READ_AGAIN:
 		if (!todo)
-			vireo_vring_unpop(&q->ring);
+			vireo_vring_unpop(&q->ring, req->nr_desc);
 		goto again;
 	case VIREO_READ_STATUS:
 		req->bytes = 0;
@@ -531,18 +532,43 @@ void vireo_queue_init_serve(struct vireo_queue *q)
 	INIT_WORK(&q->waiter, waiter);
 }
 
+/*
+ * Gets hold of @serve: who has it may be waiting for a disk that is busy.  There
+ * is no mutex_lock() with a limit, and this is rare.
+ */
+static long lock_serve(struct vireo_queue *q, long limit, bool signals)
+{
+	while (!mutex_trylock(&q->serve)) {
+		if (!limit)
+			return -ETIMEDOUT;
+		if (signals && signal_pending(current))
+			return -EINTR;
+		__set_current_state(signals ? TASK_INTERRUPTIBLE : TASK_IDLE);
+		schedule_timeout(1);
+		if (limit != MAX_SCHEDULE_TIMEOUT)
+			limit--;
+	}
+	return limit;
+}
+
 /**
  * vireo_queue_stop() - take nothing any more
  * @q: the queue
+ * @limit: jiffies to wait for who is taking
+ * @signals: a signal ends that
  *
  * What waits for the limits counts as not taken.
+ *
+ * Return: jiffies that are left, -ETIMEDOUT or -EINTR.
  */
-void vireo_queue_stop(struct vireo_queue *q)
+long vireo_queue_stop(struct vireo_queue *q, long limit, bool signals)
 {
 	struct vireo_req *req;
 
-	mutex_lock(&q->serve);
 	set_bit(VIREO_QUEUE_STOP, &q->state);
+	limit = lock_serve(q, limit, signals);
+	if (limit < 0)
+		return limit;
 	req = q->waiting;
 	q->waiting = NULL;
 	if (req) {
@@ -552,7 +578,7 @@ void vireo_queue_stop(struct vireo_queue *q)
 			q->todo[0] = req->head;
 			q->nr_todo++;
 		} else {
-			vireo_vring_unpop(&q->ring);
+			vireo_vring_unpop(&q->ring, req->nr_desc);
 		}
 		spin_lock_irq(&q->lock);
 		leave(q, req);
@@ -560,6 +586,7 @@ void vireo_queue_stop(struct vireo_queue *q)
 		vireo_req_free(req);
 	}
 	mutex_unlock(&q->serve);
+	return limit;
 }
 
 /**

@@ -9,9 +9,12 @@
  * As with KVM's own descriptors, only the address space that created the KVM
  * VM may change anything through it.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched.h>
@@ -179,15 +182,45 @@ void vireo_vm_put(struct vireo_vm *vm)
 	kref_put(&vm->kref, free_vm);
 }
 
-static int vireo_vm_release(struct inode *inode, struct file *file)
+static void end_vm(struct vireo_vm *vm)
 {
-	struct vireo_vm *vm = file->private_data;
-
 	vireo_queue_del_all(vm);
 	vireo_io_del_all(vm);
 	vireo_mem_unmap_all(vm);
 	vireo_vm_stats_del(&vm->stats);
 	vireo_vm_put(vm);
+}
+
+/* Waits for disks as long as it takes; has a reference to the module. */
+static int wait_and_end(void *data)
+{
+	struct vireo_vm *vm = data;
+
+	vireo_queue_stop_all(vm, MAX_SCHEDULE_TIMEOUT);
+	end_vm(vm);
+	module_put_and_kthread_exit(0);
+}
+
+static int vireo_vm_release(struct inode *inode, struct file *file)
+{
+	struct vireo_vm *vm = file->private_data;
+	struct task_struct *thread;
+
+	if (vireo_queue_stop_all(vm, msecs_to_jiffies(VIREO_CLOSE_MS))) {
+		end_vm(vm);
+		return 0;
+	}
+	/* As long as the file there is, there is the module. */
+	__module_get(THIS_MODULE);
+	thread = kthread_run(wait_and_end, vm, "vireo-%llu", vm->stats.seq);
+	if (!IS_ERR(thread)) {
+		pr_notice("VM %llu of process %d is closed while its disk has requests\n",
+			  vm->stats.seq, vm->stats.pid);
+		return 0;
+	}
+	vireo_queue_stop_all(vm, MAX_SCHEDULE_TIMEOUT);
+	end_vm(vm);
+	module_put(THIS_MODULE);
 	return 0;
 }
 

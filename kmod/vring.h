@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Virtqueues as the device sees them (virtio 1.2, 2.7): taking descriptor chains
- * and giving them back.
+ * Virtqueues as the device sees them, split and packed (virtio 1.2, 2.7 and 2.8):
+ * taking descriptor chains and giving them back.  What packed rings have of their
+ * own is in vring_packed.h.
  *
  * A ring is hostile: every index, length and chain is bounded, and each
  * descriptor is copied once, for the driver may change it at any time.  What is
@@ -59,19 +60,31 @@ struct vireo_used {
 	struct vireo_used_elem ring[];
 };
 
+/* A descriptor of a packed ring (2.8.13): as long as one of a split ring. */
+struct vireo_packed_desc {
+	u64 addr;
+	u32 len;
+	u16 id;
+	u16 flags;
+};
+
 /* Bytes of the parts of a ring, event fields included. */
 static inline u32 vireo_desc_bytes(u16 num)
 {
 	return num * sizeof(struct vireo_desc);
 }
 
-static inline u32 vireo_avail_bytes(u16 num)
+static inline u32 vireo_avail_bytes(u16 num, bool packed)
 {
+	if (packed)
+		return sizeof(u32);
 	return sizeof(struct vireo_avail) + (num + 1) * sizeof(u16);
 }
 
-static inline u32 vireo_used_bytes(u16 num)
+static inline u32 vireo_used_bytes(u16 num, bool packed)
 {
+	if (packed)
+		return sizeof(u32);
 	return sizeof(struct vireo_used) +
 	       num * sizeof(struct vireo_used_elem) + sizeof(u16);
 }
@@ -89,6 +102,7 @@ struct vireo_seg {
 /**
  * struct vireo_chain - a request as it lies in the ring
  * @head: by which the driver knows it
+ * @nr_desc: packed: descriptors that it takes in the ring
  * @nr_read: buffers that the driver filled
  * @nr_write: buffers, behind those, that the device may fill
  * @read_len: bytes of the first
@@ -97,6 +111,7 @@ struct vireo_seg {
  */
 struct vireo_chain {
 	u16 head;
+	u16 nr_desc;
 	u16 nr_read;
 	u16 nr_write;
 	u32 read_len;
@@ -106,26 +121,42 @@ struct vireo_chain {
 
 /**
  * struct vireo_vring - a virtqueue
- * @num: its size, a power of two
- * @indirect: VIRTIO_F_INDIRECT_DESC was negotiated
+ * @num: its size; of a split ring a power of two
+ * @is_packed: VIRTIO_F_RING_PACKED was negotiated
+ * @indirect: VIRTIO_F_INDIRECT_DESC was
  * @event_idx: VIRTIO_F_EVENT_IDX was
- * @desc: its parts, which the driver may change at any time
+ * @desc: the parts of a split ring, which the driver may change at any time
  * @avail: likewise
  * @used: likewise
+ * @packed: those of a packed one: descriptors, which both sides write
+ * @driver: the driver's event suppression
+ * @device: the device's
  * @table: room for an indirect table of VIREO_QUEUE_MAX_NUM, if @indirect
- * @next_avail: what is taken next
+ * @next_avail: what is taken next: split: counts on; packed: a descriptor, and
+ *              the wrap counter in bit 15
  * @fault: VIREO_QUEUE_OK, or why it is broken
  * @no_notify: the driver was told not to notify
- * @next_used: where the next goes that is given back
- * @signalled: what @next_used was when it was last asked whether to signal
+ * @next_used: where the next goes that is given back, likewise
+ * @pushed: elements, of a packed ring descriptors, that were given back since it
+ *          was last asked whether to signal
  */
 struct vireo_vring {
 	u16 num;
+	bool is_packed;
 	bool indirect;
 	bool event_idx;
-	const struct vireo_desc *desc;
-	const struct vireo_avail *avail;
-	struct vireo_used *used;
+	union {
+		struct {
+			const struct vireo_desc *desc;
+			const struct vireo_avail *avail;
+			struct vireo_used *used;
+		};
+		struct {
+			struct vireo_packed_desc *packed;
+			const u32 *driver;
+			u32 *device;
+		};
+	};
 	struct vireo_desc *table;
 
 	u16 next_avail;
@@ -133,7 +164,7 @@ struct vireo_vring {
 	bool no_notify;
 
 	u16 next_used;
-	u16 signalled;
+	u32 pushed;
 };
 
 /*
@@ -149,40 +180,13 @@ static inline int vireo_vring_break(struct vireo_vring *vring, u8 fault)
 	return -EINVAL;
 }
 
-/* ---- taking ------------------------------------------------------------- */
-
-static inline bool vireo_vring_pending(const struct vireo_vring *vring)
+static inline void vireo_chain_init(struct vireo_chain *chain)
 {
-	/* Acquire: what it says is there can be read. */
-	return smp_load_acquire(&vring->avail->idx) != vring->next_avail;
-}
-
-/* Asks the driver not to notify: somebody looks anyway. */
-static inline void vireo_vring_no_notify(struct vireo_vring *vring)
-{
-	/* With event indexes no wish is renewed, and that is enough. */
-	if (vring->event_idx || vring->no_notify)
-		return;
-	WRITE_ONCE(vring->used->flags, VIREO_USED_NO_NOTIFY);
-	vring->no_notify = true;
-}
-
-/*
- * Asks the driver to notify of the next chain.  Return: whether there is one
- * already, of which no notification may come.
- */
-static inline bool vireo_vring_notify(struct vireo_vring *vring)
-{
-	if (vring->event_idx) {
-		WRITE_ONCE(*(u16 *)&vring->used->ring[vring->num],
-			   vring->next_avail);
-	} else if (vring->no_notify) {
-		WRITE_ONCE(vring->used->flags, 0);
-		vring->no_notify = false;
-	}
-	/* The wish before the second look at the ring (2.7.13.4). */
-	smp_mb();
-	return vireo_vring_pending(vring);
+	chain->nr_desc = 0;
+	chain->nr_read = 0;
+	chain->nr_write = 0;
+	chain->read_len = 0;
+	chain->write_len = 0;
 }
 
 static inline int vireo_chain_add(struct vireo_vring *vring,
@@ -239,9 +243,55 @@ static inline int vireo_vring_table(struct vireo_vring *vring,
 	return ret ? -EAGAIN : (int)num;
 }
 
+#include "vring_packed.h"
+
+/* ---- taking ------------------------------------------------------------- */
+
+static inline bool vireo_vring_pending(const struct vireo_vring *vring)
+{
+	if (vring->is_packed)
+		return vireo_packed_pending(vring);
+	/* Acquire: what it says is there can be read. */
+	return smp_load_acquire(&vring->avail->idx) != vring->next_avail;
+}
+
+/* Asks the driver not to notify: somebody looks anyway. */
+static inline void vireo_vring_no_notify(struct vireo_vring *vring)
+{
+	/* With event indexes no wish is renewed, and that is enough. */
+	if (vring->event_idx || vring->no_notify)
+		return;
+	if (vring->is_packed)
+		vireo_packed_wish(vring, 0, VIREO_PACKED_DISABLE);
+	else
+		WRITE_ONCE(vring->used->flags, VIREO_USED_NO_NOTIFY);
+	vring->no_notify = true;
+}
+
+/*
+ * Asks the driver to notify of the next chain.  Return: whether there is one
+ * already, of which no notification may come.
+ */
+static inline bool vireo_vring_notify(struct vireo_vring *vring)
+{
+	if (vring->is_packed) {
+		vireo_packed_notify(vring);
+	} else if (vring->event_idx) {
+		WRITE_ONCE(*(u16 *)&vring->used->ring[vring->num],
+			   vring->next_avail);
+	} else if (vring->no_notify) {
+		WRITE_ONCE(vring->used->flags, 0);
+		vring->no_notify = false;
+	}
+	/* The wish before the second look at the ring (2.7.13.4). */
+	smp_mb();
+	return vireo_vring_pending(vring);
+}
+
 /**
  * vireo_vring_walk() - read the chain that begins with a descriptor
- * @vring: the ring; not broken
+ * @vring: the ring; not broken; split: in a packed one a head does not say where
+ *         it is
  * @head: any number
  * @chain: filled
  *
@@ -255,11 +305,8 @@ static inline int vireo_vring_walk(struct vireo_vring *vring, u16 head,
 	struct vireo_desc desc;
 	int ret;
 
+	vireo_chain_init(chain);
 	chain->head = head;
-	chain->nr_read = 0;
-	chain->nr_write = 0;
-	chain->read_len = 0;
-	chain->write_len = 0;
 	for (;;) {
 		if (i >= num)
 			return vireo_vring_break(vring, VIREO_QUEUE_BAD_HEAD);
@@ -302,6 +349,8 @@ static inline int vireo_vring_pop(struct vireo_vring *vring,
 
 	if (vring->fault)
 		return -EINVAL;
+	if (vring->is_packed)
+		return vireo_packed_pop(vring, chain);
 	/* Acquire: as above. */
 	ahead = smp_load_acquire(&vring->avail->idx) - vring->next_avail;
 	if (!ahead)
@@ -320,10 +369,15 @@ static inline int vireo_vring_pop(struct vireo_vring *vring,
 /**
  * vireo_vring_unpop() - have the chain that was taken last not taken
  * @vring: the ring
+ * @nr_desc: of the chain
  */
-static inline void vireo_vring_unpop(struct vireo_vring *vring)
+static inline void vireo_vring_unpop(struct vireo_vring *vring, u16 nr_desc)
 {
-	vring->next_avail--;
+	if (vring->is_packed)
+		vring->next_avail =
+			vireo_packed_back(vring, vring->next_avail, nr_desc);
+	else
+		vring->next_avail--;
 }
 
 /* ---- giving back -------------------------------------------------------- */
@@ -332,17 +386,23 @@ static inline void vireo_vring_unpop(struct vireo_vring *vring)
  * vireo_vring_push() - give a chain back
  * @vring: the ring
  * @head: of the chain
+ * @nr_desc: likewise
  * @len: bytes written to the start of its buffers
  */
 static inline void vireo_vring_push(struct vireo_vring *vring, u16 head,
-				    u32 len)
+				    u16 nr_desc, u32 len)
 {
-	struct vireo_used_elem *elem =
-		&vring->used->ring[vring->next_used & (vring->num - 1)];
+	struct vireo_used_elem *elem;
 
+	if (vring->is_packed) {
+		vireo_packed_push(vring, head, nr_desc, len);
+		return;
+	}
+	elem = &vring->used->ring[vring->next_used & (vring->num - 1)];
 	WRITE_ONCE(elem->id, head);
 	WRITE_ONCE(elem->len, len);
 	vring->next_used++;
+	vring->pushed++;
 	/* Release: who sees the index sees what was written, data included. */
 	smp_store_release(&vring->used->idx, vring->next_used);
 }
@@ -355,18 +415,21 @@ static inline void vireo_vring_push(struct vireo_vring *vring, u16 head,
  */
 static inline bool vireo_vring_signal(struct vireo_vring *vring)
 {
-	u16 old = vring->signalled, new = vring->next_used, event;
+	u32 pushed = vring->pushed;
+	u16 event;
 
-	if (old == new)
+	if (!pushed)
 		return false;
-	vring->signalled = new;
-	/* The used index before the look at the driver's wish (2.7.7.2). */
+	vring->pushed = 0;
+	/* What was given back before the look at the driver's wish (2.7.7.2). */
 	smp_mb();
+	if (vring->is_packed)
+		return vireo_packed_signal(vring, pushed);
 	if (!vring->event_idx)
 		return !(READ_ONCE(vring->avail->flags) &
 			 VIREO_AVAIL_NO_INTERRUPT);
 	event = READ_ONCE(vring->avail->ring[vring->num]);
-	return (u16)(new - event - 1) < (u16)(new - old);
+	return (u16)(vring->next_used - event - 1) < pushed;
 }
 
 #endif /* _VIREO_VRING_H */

@@ -13,8 +13,11 @@
 
 #include "fastpath.h"
 
-/* Why the module serves no queues of the VM, whose memory is @mem; or NULL. */
-const char *fast_queue_none(const struct fastpath *fp, const struct mem *mem);
+/*
+ * Why the module serves no queues of the VM, whose memory is @mem; or NULL.  Before
+ * the machine is locked in.
+ */
+const char *fast_queue_open(struct fastpath *fp, const struct mem *mem);
 
 /* A descriptor or -errno; before the machine is locked in. */
 int fast_disk_create(struct vireo_disk_create *create);

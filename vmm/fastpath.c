@@ -46,14 +46,16 @@ static int no_module(struct fastpath *fp, const char *mode, const char *why,
 int fastpath_open(struct fastpath *fp, int kvm_vm_fd, const char *name,
 		  unsigned int vcpus, const char *mode, struct error *err)
 {
-	struct vireo_vm_create create = { .size = sizeof(create),
-					  .kvm_fd = kvm_vm_fd,
-					  .vcpus = vcpus };
 	struct vireo_info info = { .size = sizeof(info) };
 	char why[128];
 	int fd, rc;
 
 	fp->vm_fd = -1;
+	fp->queue_fd = -1;
+	fp->create = (struct vireo_vm_create){ .size = sizeof(fp->create),
+					       .kvm_fd = kvm_vm_fd,
+					       .vcpus = vcpus };
+	snprintf(fp->create.name, sizeof(fp->create.name), "%s", name);
 	if (!strcmp(mode, "off"))
 		return no_module(fp, mode, "switched off", 0, err);
 
@@ -80,23 +82,23 @@ int fastpath_open(struct fastpath *fp, int kvm_vm_fd, const char *name,
 			 VIREO_ABI_VERSION);
 		goto out;
 	}
-	/* Its memory is there whatever becomes of exits. */
+	/* Its memory and its queues are there whatever becomes of exits. */
 	fp->caps = info.caps;
+	fp->queue_features = info.queue_features;
 	if (info.exit_path == VIREO_EXIT_PATH_OFF) {
 		rc = EOPNOTSUPP;
 		snprintf(why, sizeof(why), "vireo.ko: %s", info.why);
 		goto out;
 	}
-	snprintf(create.name, sizeof(create.name), "%s", name);
-	fp->vm_fd = ioctl(fd, VIREO_VM_CREATE, &create);
+	fp->vm_fd = ioctl(fd, VIREO_VM_CREATE, &fp->create);
 	if (fp->vm_fd < 0) {
 		rc = errno;
 		snprintf(why, sizeof(why), "vireo.ko refuses the VM: %s",
 			 strerror(rc));
 		goto out;
 	}
+	fp->queue_fd = fp->vm_fd;
 	fp->exit_path = info.exit_path;
-	fp->queue_features = info.queue_features;
 	snprintf(fp->why, sizeof(fp->why), "vireo.ko: %s", info.why);
 	close(fd);
 	return 0;
@@ -107,8 +109,9 @@ out:
 
 void fastpath_close(struct fastpath *fp)
 {
-	if (fp->vm_fd >= 0)
-		close(fp->vm_fd);
+	if (fp->queue_fd >= 0)
+		close(fp->queue_fd);
+	fp->queue_fd = -1;
 	fp->vm_fd = -1;
 }
 
@@ -124,7 +127,7 @@ void fastpath_map_memory(const struct fastpath *fp, const struct mem *mem)
 	const struct mem_block *b;
 	unsigned int i;
 
-	if (fp->vm_fd < 0 || mem->backend != &mem_backend_vireo)
+	if (fp->queue_fd < 0 || mem->backend != &mem_backend_vireo)
 		return;
 	for (i = 0; i < mem->nr_blocks; i++) {
 		b = &mem->blocks[i];
@@ -135,7 +138,7 @@ void fastpath_map_memory(const struct fastpath *fp, const struct mem *mem)
 					     .mem_fd = mem->fd };
 
 		/* It is for what the module does in place of the VMM. */
-		if (ioctl(fp->vm_fd, VIREO_MEM_MAP, &map))
+		if (ioctl(fp->queue_fd, VIREO_MEM_MAP, &map))
 			log_warn(NULL, "vireo.ko does not map guest memory: %s",
 				 strerror(errno));
 	}

@@ -34,7 +34,9 @@ struct vm;
 /* The VM's connection to /dev/vireo; fd is -1 where there is none. */
 struct fastpath {
 	int vm_fd;
-	uint32_t exit_path;	 /* VIREO_EXIT_PATH_* */
+	int queue_fd; /* block queues': vm_fd, or with exit_path=off of its own */
+	struct vireo_vm_create create; /* for that */
+	uint32_t exit_path;	       /* VIREO_EXIT_PATH_* */
 	uint64_t caps;		 /* VIREO_CAP_*; 0: the module is not used */
 	uint64_t queue_features; /* that block queues in it may have */
 	char why[128];		 /* what is in use and why, for a person */

@@ -69,6 +69,7 @@ int vm_create(struct vm *vm, const struct config *cfg, struct error *err)
 	bus_init(&vm->pio, BUS_PIO);
 	bus_init(&vm->mmio, BUS_MMIO);
 	vm->fast.vm_fd = -1;
+	vm->fast.queue_fd = -1;
 	vm->on_request.fn = carry_out;
 	vm->on_request.opaque = vm;
 	vm->on_hit.fn = stop_at_hit;

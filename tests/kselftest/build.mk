@@ -11,7 +11,7 @@ KSELFTEST_HARNESS := $(KSELFTEST_OUT)/include/kselftest_harness.h
 # The programs that tests/kselftest/run runs, in this order.
 KSELFTEST_NAMES := info vm_create io serve registers conform vcpu run_loop \
 	lifetime debugfs stats trace mem mem_use mem_life mem_log mem_io \
-	mem_snapshot mem_begin mem_instant queue queue_hostile queue_life queue_bell stress failslab
+	mem_snapshot mem_begin mem_instant queue queue_hostile queue_life queue_disks queue_bell stress failslab
 KSELFTESTS := $(KSELFTEST_NAMES:%=$(KSELFTEST_OUT)/%)
 # Measures, tests nothing.
 KSELFTEST_TOOLS := $(KSELFTEST_OUT)/cost $(KSELFTEST_OUT)/cost_memory \

@@ -146,6 +146,18 @@ TEST_F(queue, add_refuses)
 	REFUSED(-EINVAL, a.num = 2048);
 	REFUSED(-EINVAL, a.features &= ~FEATURE(VIRTIO_F_VERSION_1));
 	REFUSED(-EOPNOTSUPP, a.features |= FEATURE(VIRTIO_F_ACCESS_PLATFORM));
+#define REFUSED_PACKED(err, change)                                         \
+	REFUSED(err, (a.features |= FEATURE(VIRTIO_F_RING_PACKED), change))
+	REFUSED_PACKED(0, a.next_used = 63);
+	REFUSED_PACKED(0, a.num = 63);
+	REFUSED_PACKED(0, a.avail += 4);
+	REFUSED_PACKED(-EINVAL, a.num = 1025);
+	REFUSED_PACKED(-EINVAL, a.next_avail = 64);
+	REFUSED_PACKED(-EINVAL, a.next_used = 0x8000 | 64);
+	REFUSED_PACKED(-EINVAL, a.avail += 2);
+	REFUSED_PACKED(-EINVAL, a.used += 2);
+	REFUSED_PACKED(-EOPNOTSUPP, a.flags = VIREO_QUEUE_HOLD_ERRORS);
+	REFUSED_PACKED(-EOPNOTSUPP, (a.nr_held = 1, a.held = 8));
 	REFUSED(-EINVAL, a.desc += 8);
 	REFUSED(-EINVAL, a.avail++);
 	REFUSED(-EINVAL, a.used += 2);
@@ -266,6 +278,7 @@ FIXTURE(request)
 FIXTURE_VARIANT(request)
 {
 	uint64_t features;
+	bool packed;
 };
 
 FIXTURE_VARIANT_ADD(request, plain) {};
@@ -274,6 +287,14 @@ FIXTURE_VARIANT_ADD(request, event_idx) {
 };
 FIXTURE_VARIANT_ADD(request, indirect) {
 	.features = FEATURE(VIRTIO_RING_F_INDIRECT_DESC),
+};
+FIXTURE_VARIANT_ADD(request, packed) {
+	.packed = true,
+};
+FIXTURE_VARIANT_ADD(request, packed_event_idx_indirect) {
+	.features = FEATURE(VIRTIO_RING_F_EVENT_IDX) |
+		    FEATURE(VIRTIO_RING_F_INDIRECT_DESC),
+	.packed = true,
 };
 
 FIXTURE_SETUP(request)
@@ -285,6 +306,8 @@ FIXTURE_SETUP(request)
 		SKIP_SETUP("no RAM disk");
 	ASSERT_EQ(rig_open(&self->r), 0);
 	ASSERT_EQ(rig_disk(&self->r, self->fd, RIG_DISK, 0), 0);
+	if (variant->packed)
+		rig_pack(&self->r);
 	add = queue_template(&self->r);
 	add.features |= variant->features;
 	ASSERT_EQ(rig_add(&self->r, &add), 0);
@@ -319,7 +342,7 @@ TEST_F(request, write_and_read)
 		memset(r->p + RIG_DATA, 0, PAGE);
 		ASSERT_EQ(rig_do(r, VIRTIO_BLK_T_IN, i * 8, RIG_DATA, PAGE), 0);
 		ASSERT_TRUE(page_is(r->p + RIG_DATA, i, 1));
-		ASSERT_EQ(r->used->ring[(r->seen - 1) % RIG_NUM].len, PAGE + 1);
+		ASSERT_EQ(r->last_len, PAGE + 1);
 	}
 	EXPECT_EQ(rig_do(r, VIRTIO_BLK_T_FLUSH, 0, 0, 0), 0);
 }
@@ -441,25 +464,46 @@ TEST_F(request, id_and_others)
 	EXPECT_EQ(rig_state(r).fault, VIREO_QUEUE_OK);
 }
 
-/* A table in memory, after a first descriptor in the ring. */
+static void put_in_table(struct rig *r, int to, int from, uint16_t next)
+{
+	struct vring_desc *table = (void *)(r->p + RIG_TABLE);
+	struct vring_packed_desc *packed = (void *)table;
+	const struct vring_desc *d = &r->desc[from];
+
+	if (r->is_packed) {
+		packed[to] = (struct vring_packed_desc){
+			.addr = d->addr, .len = d->len, .id = 777,
+			.flags = d->flags,
+		};
+	} else {
+		table[to] = *d;
+		table[to].next = next;
+	}
+}
+
+/* A table in memory, which a descriptor in the ring names. */
 TEST_F(request, indirect_table)
 {
-	struct vring_desc *table = (void *)(self->r.p + RIG_TABLE);
 	struct rig *r = &self->r;
 	struct rig_req *req;
 	uint16_t head;
+	int nr = 3;
 
-	head = rig_put(r, VIRTIO_BLK_T_IN, 0, RIG_DATA, PAGE);
+	head = rig_build(r, VIRTIO_BLK_T_IN, 0, RIG_DATA, PAGE);
 	req = rig_req(r, head);
-	/* The request lies in the table, in another order. */
-	table[4] = r->desc[head];
-	table[4].next = 1;
-	table[1] = r->desc[head + 1];
-	table[1].next = 3;
-	table[3] = r->desc[head + 2];
-	table[0] = table[4];
-	rig_set_desc(r, head, RIG_TABLE, 5 * sizeof(*table),
+	if (r->is_packed) {
+		for (int i = 0; i < nr; i++)
+			put_in_table(r, i, head + i, 0);
+	} else {
+		/* The request lies in the table, in another order. */
+		nr = 5;
+		put_in_table(r, 0, head, 1);
+		put_in_table(r, 1, head + 1, 3);
+		put_in_table(r, 3, head + 2, 0);
+	}
+	rig_set_desc(r, head, RIG_TABLE, nr * sizeof(struct vring_desc),
 		     VRING_DESC_F_INDIRECT, 0);
+	rig_offer(r, head);
 	rig_kick(r);
 	if (!(variant->features & FEATURE(VIRTIO_RING_F_INDIRECT_DESC))) {
 		EXPECT_FALSE(rig_wait(r, 1) && req->status == 0);
@@ -467,6 +511,39 @@ TEST_F(request, indirect_table)
 	}
 	ASSERT_TRUE(rig_wait(r, 1));
 	EXPECT_EQ(req->status, 0);
+	EXPECT_EQ(r->last_len, PAGE + 1);
+	/* The ring goes on behind it. */
+	EXPECT_EQ(rig_do(r, VIRTIO_BLK_T_IN, 0, RIG_DATA, 512), 0);
+}
+
+/* No interrupt, or, with event indexes, one for the third from now. */
+static void want_none(struct rig *r, bool event_idx)
+{
+	if (r->is_packed) {
+		r->driver->off_wrap = rig_place(r->look, 6);
+		r->driver->flags = event_idx ? VRING_PACKED_EVENT_FLAG_DESC :
+					       VRING_PACKED_EVENT_FLAG_DISABLE;
+	} else if (event_idx) {
+		r->avail->ring[RIG_NUM] = r->used->idx + 2;
+	} else {
+		r->avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
+	}
+}
+
+/* Whether the device wants to be notified of the next. */
+static bool wants_next(struct rig *r, bool event_idx)
+{
+	uint32_t wish;
+
+	if (r->is_packed) {
+		wish = __atomic_load_n((uint32_t *)r->device, __ATOMIC_RELAXED);
+		return event_idx ? wish == (VRING_PACKED_EVENT_FLAG_DESC << 16 |
+					    r->add) :
+				   wish >> 16 == VRING_PACKED_EVENT_FLAG_ENABLE;
+	}
+	wish = __atomic_load_n((uint16_t *)(r->used->ring + RIG_NUM),
+			       __ATOMIC_RELAXED);
+	return event_idx ? wish == r->next_avail : !r->used->flags;
 }
 
 /* The driver hears of nothing that it does not want to hear of. */
@@ -474,26 +551,21 @@ TEST_F(request, notifications)
 {
 	struct rig *r = &self->r;
 	bool event_idx = variant->features & FEATURE(VIRTIO_RING_F_EVENT_IDX);
-	uint16_t idx;
+	uint16_t given;
 
 	ASSERT_EQ(rig_do(r, VIRTIO_BLK_T_IN, 0, RIG_DATA, 512), 0);
 	eventfd_take(r->call);
-	if (event_idx)
-		r->avail->ring[RIG_NUM] = r->used->idx + 2;
-	else
-		r->avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
-	idx = r->used->idx;
+	want_none(r, event_idx);
+	given = rig_given(r);
 	rig_put(r, VIRTIO_BLK_T_IN, 0, RIG_DATA, 512);
 	rig_kick(r);
-	for (int i = 0; i < 1000 && r->used->idx == idx; i++)
+	for (int i = 0; i < 1000 && rig_given(r) == given; i++)
 		usleep(1000);
-	ASSERT_EQ(r->used->idx, (uint16_t)(idx + 1));
+	ASSERT_EQ(rig_given(r), (uint16_t)(given + 1));
 	r->seen++;
 	usleep(50000);
 	EXPECT_EQ(eventfd_take(r->call), 0);
-	if (!event_idx) {
-		r->avail->flags = 0;
-	} else {
+	if (event_idx) {
 		rig_put(r, VIRTIO_BLK_T_IN, 0, RIG_DATA, 512);
 		rig_put(r, VIRTIO_BLK_T_IN, 0, RIG_DATA, 512);
 		rig_kick(r);
@@ -501,13 +573,37 @@ TEST_F(request, notifications)
 	}
 	/* It wants to be notified, once it has looked at all. */
 	for (int i = 0; i < 1000; i++) {
-		uint16_t wish = __atomic_load_n((uint16_t *)(r->used->ring + RIG_NUM), __ATOMIC_RELAXED);
-
-		if (event_idx ? wish == r->next_avail : !r->used->flags)
+		if (wants_next(r, event_idx))
 			return;
 		usleep(1000);
 	}
 	EXPECT_TRUE(false) TH_LOG("it wants no notification");
+}
+
+/* What is in a ring goes on elsewhere, over and over, at any place. */
+TEST_F(request, goes_on)
+{
+	struct vireo_queue_add add = queue_template(&self->r);
+	struct vireo_queue_del del = {};
+	struct rig *r = &self->r;
+
+	add.features |= variant->features;
+	for (int i = 0; i < 70; i++) {
+		for (int k = 0; k <= i % 5; k++)
+			rig_put(r, VIRTIO_BLK_T_IN, k * 8, RIG_DATA, PAGE);
+		rig_kick(r);
+		if (i % 3 == 0)
+			ASSERT_TRUE(rig_wait(r, 1 + i % 5));
+		ASSERT_EQ(rig_del(r, &del), 0);
+		if (i % 3 == 0)
+			ASSERT_EQ(del.next_used, del.next_avail);
+		add.next_avail = del.next_avail;
+		add.next_used = del.next_used;
+		ASSERT_EQ(rig_add(r, &add), 0);
+		if (i % 3)
+			ASSERT_TRUE(rig_wait(r, 1 + i % 5));
+		ASSERT_EQ(rig_do(r, VIRTIO_BLK_T_FLUSH, 0, 0, 0), 0);
+	}
 }
 
 /* What the owner is told, while the queue is there and when it goes. */

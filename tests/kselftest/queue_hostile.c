@@ -248,12 +248,83 @@ TEST_F(hostile, buffers)
 	}
 }
 
+/* ---- packed rings ------------------------------------------------------------ */
+
+/* Of three descriptors, in a ring with nothing else. */
+static void pack(struct rig *r)
+{
+	memset(r->p + RIG_DESC, 0, 3 * PAGE);
+	rig_pack(r);
+	r->next_desc = 0;
+	rig_put(r, VIRTIO_BLK_T_IN, 0, RIG_DATA, PAGE);
+}
+
+static uint32_t packed_fault_of(struct rig *r, uint64_t features)
+{
+	struct vireo_queue_add add = queue_template(r);
+	struct vireo_queue_del del = {};
+	struct vireo_queue_state state = {};
+
+	add.features |= features;
+	add.next_avail = add.next_used = 0x8000;
+	if (rig_add(r, &add))
+		return 1000;
+	for (int i = 0; i < 500; i++) {
+		state = rig_state(r);
+		if (state.fault || rig_given(r))
+			break;
+		usleep(10000);
+	}
+	if (state.fault && !eventfd_take(r->event))
+		return 1001;
+	if (rig_del(r, &del))
+		return 1002;
+	return state.fault;
+}
+
+TEST_F(hostile, packed)
+{
+	const uint64_t indirect = FEATURE(VIRTIO_RING_F_INDIRECT_DESC);
+	struct rig *r = &self->r;
+	struct vring_packed_desc *d = (void *)(r->p + RIG_DESC);
+
+#define SPOILT(fault, features, change)                                      \
+	({                                                                   \
+		pack(r);                                                     \
+		change;                                                      \
+		EXPECT_EQ(packed_fault_of(r, features), fault) TH_LOG(#change); \
+	})
+	SPOILT(VIREO_QUEUE_BAD_LEN, 0, d[1].len = -1U);
+	SPOILT(VIREO_QUEUE_BAD_CHAIN, 0, d[2].flags &= ~VRING_DESC_F_WRITE);
+	SPOILT(VIREO_QUEUE_BAD_CHAIN, 0,
+	       ({ for (int i = 1; i < RIG_NUM; i++) {
+			d[i].flags = VRING_DESC_F_NEXT | VRING_DESC_F_WRITE;
+			d[i].len = i % 2;
+			d[i].addr = RIG_GPA;
+		} }));
+	SPOILT(VIREO_QUEUE_BAD_ADDR, 0, d[1].addr = RIG_GPA + RIG_BYTES);
+	SPOILT(VIREO_QUEUE_BAD_ADDR, 0, d[2].addr = -1ULL);
+	SPOILT(VIREO_QUEUE_BAD_REQUEST, 0, d[0].len = 15);
+	SPOILT(VIREO_QUEUE_BAD_INDIRECT, 0, d[0].flags ^= 5);
+	SPOILT(VIREO_QUEUE_BAD_INDIRECT, indirect,
+	       d[1].flags |= VRING_DESC_F_INDIRECT);
+	SPOILT(VIREO_QUEUE_BAD_INDIRECT, indirect,
+	       d[0].flags |= VRING_DESC_F_INDIRECT);
+	SPOILT(VIREO_QUEUE_BAD_INDIRECT, indirect,
+	       (d[0].flags ^= 5, d[0].len = 17));
+	SPOILT(VIREO_QUEUE_BAD_ADDR, indirect,
+	       (d[0].flags ^= 5, d[0].addr = 8));
+	/* What it says of itself when it is given back is its own affair. */
+	SPOILT(VIREO_QUEUE_OK, 0, (d[0].id = 4000, d[1].id = 4000));
+}
+
 /* Everything in the ring changes while it is being served. */
 static void *scribble(void *arg)
 {
 	struct rig *r = arg;
 	uint32_t seed = 1;
 
+	/* A packed ring's flags are in there, too. */
 	while (!__atomic_load_n(&r->seen, __ATOMIC_RELAXED)) {
 		uint32_t at;
 
@@ -292,6 +363,37 @@ TEST_F(hostile, changes_all_the_while)
 		for (int k = 0; k < 20; k++)
 			rig_kick(r);
 		EXPECT_EQ(rig_del(r, &del), 0);
+	}
+	__atomic_store_n(&r->seen, 1, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+}
+
+TEST_F(hostile, packed_changes_all_the_while)
+{
+	struct rig *r = &self->r;
+	pthread_t thread;
+
+	ASSERT_EQ(pthread_create(&thread, NULL, scribble, r), 0);
+	for (int i = 0; i < 100; i++) {
+		struct vireo_queue_add add;
+		struct vireo_queue_del del = {};
+
+		rig_pack(r);
+		for (int h = 0; h < 60; h += 3) {
+			r->next_desc = h;
+			rig_put(r, h % 2 ? VIRTIO_BLK_T_IN : VIRTIO_BLK_T_OUT,
+				h * 8, RIG_DATA + h * PAGE, 2 * PAGE);
+		}
+		r->add = r->look = 0x8000;
+		add = queue_template(r);
+		add.features |= FEATURE(VIRTIO_RING_F_INDIRECT_DESC) |
+				FEATURE(VIRTIO_RING_F_EVENT_IDX);
+		EXPECT_EQ(rig_add(r, &add), 0);
+		for (int k = 0; k < 20; k++)
+			rig_kick(r);
+		EXPECT_EQ(rig_del(r, &del), 0);
+		EXPECT_LT(del.next_avail & 0x7fff, RIG_NUM);
+		EXPECT_LT(del.next_used & 0x7fff, RIG_NUM);
 	}
 	__atomic_store_n(&r->seen, 1, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);

@@ -30,6 +30,16 @@ FIXTURE(slow)
 	int begun;
 };
 
+FIXTURE_VARIANT(slow)
+{
+	bool packed;
+};
+
+FIXTURE_VARIANT_ADD(slow, split) {};
+FIXTURE_VARIANT_ADD(slow, packed) {
+	.packed = true,
+};
+
 /* A queue to a disk that answers when the test says so. */
 FIXTURE_SETUP(slow)
 {
@@ -39,6 +49,8 @@ FIXTURE_SETUP(slow)
 		SKIP_SETUP("no nbd");
 	ASSERT_EQ(rig_open(&self->r), 0);
 	ASSERT_EQ(rig_disk(&self->r, self->d.fd, SLOW, 0), 0);
+	if (variant->packed)
+		rig_pack(&self->r);
 	add = queue_template(&self->r);
 	ASSERT_EQ(rig_add(&self->r, &add), 0);
 	self->begun = self->d.waiting;
@@ -70,8 +82,8 @@ TEST_F(slow, del_waits)
 	slow_answer(&self->d, self->begun + 1);
 	del.timeout_ms = 0;
 	EXPECT_EQ(rig_del(r, &del), 0);
-	EXPECT_EQ(del.next_avail, 1);
-	EXPECT_EQ(del.next_used, 1);
+	EXPECT_EQ(del.next_avail, variant->packed ? 0x8003 : 1);
+	EXPECT_EQ(del.next_used, variant->packed ? 0x8003 : 1);
 	EXPECT_GE(eventfd_take(r->call), 1);
 	EXPECT_EQ(rig_req(r, head)->status, 0);
 	EXPECT_EQ(r->p[RIG_DATA], FILL);
@@ -147,6 +159,8 @@ TEST_F(slow, killed)
 
 		if (rig_open(&c) || rig_disk(&c, self->d.fd, SLOW, 0))
 			_exit(1);
+		if (variant->packed)
+			rig_pack(&c);
 		add = queue_template(&c);
 		if (rig_add(&c, &add))
 			_exit(1);
@@ -286,7 +300,8 @@ FIXTURE_TEARDOWN(other)
 	rig_close(&self->r);
 }
 
-TEST_F(other, limits)
+static void limits(struct __test_metadata *_metadata, struct rig *r,
+		   bool packed)
 {
 	struct vireo_disk_set set = {
 		.size = sizeof(set), .flags = VIREO_DISK_SET_LIMITS,
@@ -294,13 +309,14 @@ TEST_F(other, limits)
 	};
 	struct vireo_queue_add add;
 	struct vireo_queue_del del = {};
-	struct rig *r = &self->r;
 	int fd = ram_open();
 
 	if (fd < 0)
 		SKIP(return, "no RAM disk");
 	ASSERT_EQ(rig_disk(r, fd, RIG_DISK, 0), 0);
 	close(fd);
+	if (packed)
+		rig_pack(r);
 	ASSERT_EQ(IOCTL(r->disk, VIREO_DISK_SET, &set), 0);
 	add = queue_template(r);
 	ASSERT_EQ(rig_add(r, &add), 0);
@@ -309,18 +325,19 @@ TEST_F(other, limits)
 	rig_kick(r);
 	ASSERT_TRUE(rig_wait(r, 1));
 	usleep(20000);
-	EXPECT_LT(r->used->idx, 10);
+	EXPECT_LT(rig_given(r), 10);
 	/* The one that waits counts as not taken. */
 	ASSERT_EQ(rig_del(r, &del), 0);
-	EXPECT_EQ(del.next_avail, r->used->idx);
-	EXPECT_EQ(del.next_used, r->used->idx);
+	EXPECT_EQ(del.next_avail, del.next_used);
+	rig_given(r);
+	EXPECT_EQ(del.next_used, packed ? r->look : r->given);
 
 	set.limits.iops = 100;
 	ASSERT_EQ(IOCTL(r->disk, VIREO_DISK_SET, &set), 0);
 	add.next_avail = del.next_avail;
 	add.next_used = del.next_used;
 	ASSERT_EQ(rig_add(r, &add), 0);
-	r->seen = r->used->idx;
+	r->seen = rig_given(r);
 	ASSERT_TRUE(rig_wait(r, 10 - r->seen));
 	/* No limit: those that wait see it when they ask again. */
 	memset(&set.limits, 0, sizeof(set.limits));
@@ -352,6 +369,16 @@ TEST_F(other, readonly_and_writethrough)
 	add.next_avail = add.next_used = r->used->idx;
 	ASSERT_EQ(rig_add(r, &add), 0);
 	EXPECT_EQ(rig_do(r, VIRTIO_BLK_T_OUT, 0, RIG_DATA, 512), 0);
+}
+
+TEST_F(other, limits)
+{
+	limits(_metadata, &self->r, false);
+}
+
+TEST_F(other, limits_of_a_packed_ring)
+{
+	limits(_metadata, &self->r, true);
 }
 
 #define DIR "/tmp/vireo-queue"

@@ -40,6 +40,18 @@ int rig_open_on(struct rig *r, int kvm)
 	return mem_tell(r->vm, r->mem, RIG_GPA, RIG_BYTES, 0);
 }
 
+void rig_pack(struct rig *r)
+{
+	static struct vring_desc stage[RIG_NUM];
+
+	r->is_packed = true;
+	r->desc = stage;
+	r->packed = (void *)(r->p + RIG_DESC);
+	r->driver = (void *)(r->p + RIG_AVAIL);
+	r->device = (void *)(r->p + RIG_USED);
+	r->add = r->look = 0x8000;
+}
+
 void rig_close(struct rig *r)
 {
 	close(r->vm);
@@ -75,17 +87,21 @@ int rig_disk(struct rig *r, int fd, uint64_t bytes, uint32_t flags)
 
 struct vireo_queue_add queue_template(const struct rig *r)
 {
+	uint64_t packed = r->is_packed ? FEATURE(VIRTIO_F_RING_PACKED) : 0;
+
 	return (struct vireo_queue_add){
 		.size = sizeof(struct vireo_queue_add),
 		.disk_fd = r->disk,
 		.num = RIG_NUM,
-		.features = FEATURE(VIRTIO_F_VERSION_1) |
+		.features = FEATURE(VIRTIO_F_VERSION_1) | packed |
 			    FEATURE(VIRTIO_BLK_F_FLUSH) |
 			    FEATURE(VIRTIO_BLK_F_DISCARD) |
 			    FEATURE(VIRTIO_BLK_F_WRITE_ZEROES),
 		.desc = RIG_GPA + RIG_DESC,
 		.avail = RIG_GPA + RIG_AVAIL,
 		.used = RIG_GPA + RIG_USED,
+		.next_avail = r->add,
+		.next_used = r->look,
 		.call_fd = r->call,
 		.kick_fd = r->kick,
 		.event_fd = r->event,
@@ -133,8 +149,46 @@ void rig_set_desc(struct rig *r, uint16_t i, uint32_t offset, uint32_t len,
 	};
 }
 
+uint16_t rig_place(uint16_t place, int n)
+{
+	int at = (place & 0x7fff) + n;
+
+	return at < RIG_NUM ? place + n : (place ^ 0x8000) + n - RIG_NUM;
+}
+
+#define AVAIL_FLAG (1 << VRING_PACKED_DESC_F_AVAIL)
+#define USED_FLAG (1 << VRING_PACKED_DESC_F_USED)
+
+static void offer_packed(struct rig *r, uint16_t head)
+{
+	struct vring_packed_desc *first = r->packed + (r->add & 0x7fff), *d;
+	uint16_t i = head, flags, first_flags = 0;
+
+	for (r->nr_desc[head] = 0;; i = r->desc[i].next) {
+		d = r->packed + (r->add & 0x7fff);
+		d->addr = r->desc[i].addr;
+		d->len = r->desc[i].len;
+		d->id = head;
+		flags = r->desc[i].flags |
+			(r->add & 0x8000 ? AVAIL_FLAG : USED_FLAG);
+		if (d == first)
+			first_flags = flags;
+		else
+			d->flags = flags;
+		r->add = rig_place(r->add, 1);
+		r->nr_desc[head]++;
+		if (!(flags & VRING_DESC_F_NEXT))
+			break;
+	}
+	__atomic_store_n(&first->flags, first_flags, __ATOMIC_SEQ_CST);
+}
+
 void rig_offer(struct rig *r, uint16_t head)
 {
+	if (r->is_packed) {
+		offer_packed(r, head);
+		return;
+	}
 	r->avail->ring[r->next_avail++ % RIG_NUM] = head;
 	__atomic_store_n(&r->avail->idx, r->next_avail, __ATOMIC_SEQ_CST);
 }
@@ -172,12 +226,18 @@ static uint16_t put(struct rig *r, uint32_t type, uint64_t sector,
 	return head;
 }
 
+uint16_t rig_build(struct rig *r, uint32_t type, uint64_t sector, uint32_t data,
+		   uint32_t len)
+{
+	bool in = type == VIRTIO_BLK_T_IN || type == VIRTIO_BLK_T_GET_ID;
+
+	return put(r, type, sector, data, len, in ? VRING_DESC_F_WRITE : 0);
+}
+
 uint16_t rig_put(struct rig *r, uint32_t type, uint64_t sector, uint32_t data,
 		 uint32_t len)
 {
-	bool in = type == VIRTIO_BLK_T_IN || type == VIRTIO_BLK_T_GET_ID;
-	uint16_t head = put(r, type, sector, data, len,
-			    in ? VRING_DESC_F_WRITE : 0);
+	uint16_t head = rig_build(r, type, sector, data, len);
 
 	rig_offer(r, head);
 	return head;
@@ -205,15 +265,64 @@ void rig_kick(struct rig *r)
 		abort();
 }
 
+static bool is_used(const struct rig *r, const struct vring_packed_desc *d)
+{
+	uint16_t both = AVAIL_FLAG | USED_FLAG;
+	uint16_t flags = __atomic_load_n(&d->flags, __ATOMIC_ACQUIRE) & both;
+
+	return flags == (r->look & 0x8000 ? both : 0);
+}
+
+uint16_t rig_given(struct rig *r)
+{
+	const struct vring_packed_desc *d;
+	const struct vring_used_elem *e;
+
+	if (!r->is_packed) {
+		r->given = __atomic_load_n(&r->used->idx, __ATOMIC_ACQUIRE);
+		e = &r->used->ring[(uint16_t)(r->given - 1) % RIG_NUM];
+		r->last_id = e->id;
+		r->last_len = e->len;
+		return r->given;
+	}
+	while (d = r->packed + (r->look & 0x7fff), is_used(r, d)) {
+		r->last_id = d->id;
+		r->last_len = d->len;
+		if (d->id >= RIG_NUM || !r->nr_desc[d->id])
+			abort();
+		r->look = rig_place(r->look, r->nr_desc[d->id]);
+		r->nr_desc[d->id] = 0;
+		r->given++;
+	}
+	return r->given;
+}
+
+/* With event indexes: an interrupt for the last of so many. */
+static void wish(struct rig *r, uint16_t want)
+{
+	uint32_t next;
+
+	if (r->is_packed) {
+		/* For the next one, as they may come in any order. */
+		next = r->look | VRING_PACKED_EVENT_FLAG_DESC << 16;
+		__atomic_store_n((uint32_t *)r->driver, next, __ATOMIC_SEQ_CST);
+	} else {
+		__atomic_store_n(&r->avail->ring[RIG_NUM], want - 1,
+				 __ATOMIC_SEQ_CST);
+	}
+}
+
 bool rig_wait(struct rig *r, int nr)
 {
 	struct pollfd poll_fd = { .fd = r->call, .events = POLLIN };
 	uint16_t want = r->seen + nr;
 
-	/* With event indexes: an interrupt for the last of them. */
-	__atomic_store_n(&r->avail->ring[RIG_NUM], want - 1, __ATOMIC_SEQ_CST);
-	while ((uint16_t)(__atomic_load_n(&r->used->idx, __ATOMIC_ACQUIRE) -
-			  r->seen) < nr) {
+	for (;;) {
+		rig_given(r);
+		wish(r, want);
+		/* Once more: what came before the wish. */
+		if ((uint16_t)(rig_given(r) - r->seen) >= nr)
+			break;
 		if (poll(&poll_fd, 1, 5000) != 1)
 			return false;
 		eventfd_take(r->call);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A driver of a block queue: a split ring in a memory object, and requests.
+ * A driver of a block queue: a ring in a memory object, and requests.
  * Guest-physical memory is the object, at RIG_GPA.  Functions give -errno on
  * failure unless they say otherwise.
  */
@@ -36,6 +36,10 @@ struct rig_req {
 	uint8_t status;
 };
 
+/*
+ * @desc is where requests are put together, and, with a split ring, a part of that;
+ * a packed one is @packed.
+ */
 struct rig {
 	int dev, mem, kvm, vm;
 	uint8_t *p;
@@ -48,12 +52,24 @@ struct rig {
 	uint16_t next_avail;	/* the next slot of the driver's */
 	uint16_t next_desc;
 	uint16_t seen;		/* used elements that rig_wait() has seen */
+	uint16_t last_id;	/* of the last that rig_given() counted */
+	uint32_t last_len;
+	bool is_packed;
+	struct vring_packed_desc *packed;
+	struct vring_packed_desc_event *driver, *device;
+	uint16_t add, look;	/* places, as in struct vireo_queue_add */
+	uint16_t given;
+	uint8_t nr_desc[RIG_NUM]; /* by ID */
 };
 
 int rig_open(struct rig *r);
 /* Of a VM of KVM, whose descriptor it takes over. */
 int rig_open_on(struct rig *r, int kvm);
 void rig_close(struct rig *r);
+/* Its ring is a packed one, before anything is put into it. */
+void rig_pack(struct rig *r);
+/* The place so many descriptors further on. */
+uint16_t rig_place(uint16_t place, int n);
 
 struct vireo_disk_create disk_template(int fd, uint64_t bytes);
 /* Serves the file from now on; the descriptor may be closed. */
@@ -69,6 +85,9 @@ void rig_set_desc(struct rig *r, uint16_t i, uint32_t offset, uint32_t len,
 		  uint16_t flags, uint16_t next);
 /* Makes a descriptor chain available. */
 void rig_offer(struct rig *r, uint16_t head);
+/* As rig_put(), but not made available. */
+uint16_t rig_build(struct rig *r, uint32_t type, uint64_t sector, uint32_t data,
+		   uint32_t len);
 /*
  * Puts a request into the ring: its header, data of @len bytes at @data of the
  * object, if any, and its status.  Its head.
@@ -79,6 +98,8 @@ uint16_t rig_put(struct rig *r, uint32_t type, uint64_t sector, uint32_t data,
 uint16_t rig_put_range(struct rig *r, uint32_t type, uint64_t sector,
 		       uint32_t sectors, uint32_t flags);
 void rig_kick(struct rig *r);
+/* How many have been given back in all. */
+uint16_t rig_given(struct rig *r);
 /* Until so many more have been given back; false if they are not. */
 bool rig_wait(struct rig *r, int nr);
 /* Puts, kicks, waits: the status, or 255 if none came. */

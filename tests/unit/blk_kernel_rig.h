@@ -49,7 +49,7 @@ struct module {
 
 static struct module module;
 
-const char *fast_queue_none(const struct fastpath *fp, const struct mem *mem)
+const char *fast_queue_open(struct fastpath *fp, const struct mem *mem)
 {
 	(void)fp;
 	(void)mem;
@@ -232,6 +232,7 @@ static int setup_module(void **state)
 	f->disk.queues = 2;
 	memset(&module, 0, sizeof(module));
 	module.fast.vm_fd = -1;
+	module.fast.queue_fd = -1;
 	module.fast.caps = VIREO_CAP_QUEUE_BLK | VIREO_CAP_QUEUE_BELL;
 	module.fast.queue_features = FEATURES;
 	return 0;

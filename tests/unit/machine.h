@@ -84,6 +84,7 @@ static inline struct machine *machine_new(void)
 	m->accel.ops = &m->ops;
 	m->vm.accel = &m->accel;
 	m->vm.fast.vm_fd = -1;
+	m->vm.fast.queue_fd = -1;
 	m->vm.mem.size = 3ULL << 30;
 	bus_init(&m->vm.pio, BUS_PIO);
 	bus_init(&m->vm.mmio, BUS_MMIO);

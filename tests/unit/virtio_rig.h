@@ -304,6 +304,7 @@ static inline int rig_init_on(struct rig **out, const struct accel_ops *ops,
 	memset(&rig_next_config, 0, sizeof(rig_next_config));
 	rig->vm.cfg = &rig->cfg;
 	rig->vm.fast.vm_fd = -1;
+	rig->vm.fast.queue_fd = -1;
 	assert_int_equal(mem_init(&rig->vm.mem, &mem_backend_memfd, &mem, err),
 			 0);
 	assert_int_equal(loop_new(&rig->vm.loop, err), 0);

@@ -131,7 +131,8 @@ struct vireo_disk_set {
  * @bell_match: with BELL_MATCH: the value
  * @held: user address of __u16[nr_held]: heads of descriptor chains that were
  *        taken before and not given back; they are done first
- * @nr_held: of them, up to @num
+ * @nr_held: of them, up to @num; 0 of a packed ring, as a head does not say where
+ *           a chain is
  * @index: the queue's number in its device, for statistics
  * @name: of the device, shown in debugfs; as vireo_io_add.name
  * @id: out: the queue's id
@@ -149,7 +150,8 @@ struct vireo_disk_set {
  *
  * Errors: EINVAL, EBADF, EFAULT (also: an address that no memory is mapped at, or
  * not all of the ring), EEXIST (the doorbell overlaps a region or doorbell),
- * ENOSPC (too many), EOPNOTSUPP (features; or no doorbell here), ENOMEM.
+ * ENOSPC (too many), EOPNOTSUPP (features; HOLD_ERRORS or held chains of a packed
+ * ring; or no doorbell here), ENOMEM.
  */
 struct vireo_queue_add {
 	__u32 size;

@@ -95,8 +95,8 @@ static int disk_create(struct virtio_blk *blk)
 /* Why the module can serve no queue of the disk, or NULL. */
 static const char *disk_open(struct virtio_blk *blk)
 {
-	const struct vm *vm = blk->vpci.pci.dev.vm;
-	const char *why = fast_queue_none(&vm->fast, &vm->mem);
+	struct vm *vm = blk->vpci.pci.dev.vm;
+	const char *why = fast_queue_open(&vm->fast, &vm->mem);
 	unsigned int i;
 	int fd;
 
