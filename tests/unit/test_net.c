@@ -234,6 +234,36 @@ static void test_send(void **state)
 }
 
 /* What is sent while nobody reads comes whole, and in order, later. */
+/* A driver of before virtio 1.0 that does not merge: the header is shorter. */
+static void test_short_header(void **state)
+{
+	const struct virtio_net_hdr hdr = { 0 };
+	struct rig_buf buf = { RIG_DATA + 0x80000, sizeof(hdr) + 60, false };
+	uint8_t frame[60], got[NET_FRAME_MAX], *mem;
+	struct vring_used_elem elem;
+	struct net_rig *f = *state;
+	uint64_t at;
+
+	net_rig_open(f, NET_PASST, 0);
+	nic_of(f)->vpci.vdev.driver_features &= ~F(VIRTIO_F_VERSION_1);
+	net_frame(frame, sizeof(frame), our_mac, 1);
+	mem = rig_mem(f->rig, buf.addr, buf.len);
+	memcpy(mem, &hdr, sizeof(hdr));
+	memcpy(mem + sizeof(hdr), frame, sizeof(frame));
+	rig_add(f->rig, TX, &buf, 1);
+	rig_kick(f->rig, TX);
+	assert_int_equal(net_from_guest(f, got), sizeof(frame));
+	assert_memory_equal(got, frame, sizeof(frame));
+
+	at = net_give(f, sizeof(hdr) + 60);
+	net_to_guest(f, frame, sizeof(frame));
+	assert_int_equal(rig_used(f->rig, RX, &elem), 1);
+	assert_int_equal(elem.len, sizeof(hdr) + 60);
+	assert_memory_equal(rig_mem(f->rig, at, sizeof(hdr)), &hdr,
+			    sizeof(hdr));
+	assert_memory_equal(rig_mem(f->rig, at + sizeof(hdr), 60), frame, 60);
+}
+
 static void test_send_full(void **state)
 {
 	const struct virtio_net_hdr_v1 hdr = { 0 };
@@ -575,15 +605,15 @@ static void test_not_open(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_config),	  TEST(test_receive),
-		TEST(test_merge),	  TEST(test_no_merge),
-		TEST(test_look),	  TEST(test_send),
-		TEST(test_send_full),	  TEST(test_send_invalid),
-		TEST(test_header),	  TEST(test_broken),
-		TEST(test_small_buffers), TEST(test_stop),
-		TEST(test_set_link),	  TEST(test_peer_gone),
-		TEST(test_bad_length),	  TEST(test_link),
-		TEST(test_not_open),
+		TEST(test_config),	 TEST(test_receive),
+		TEST(test_merge),	 TEST(test_no_merge),
+		TEST(test_look),	 TEST(test_send),
+		TEST(test_short_header), TEST(test_send_full),
+		TEST(test_send_invalid), TEST(test_header),
+		TEST(test_broken),	 TEST(test_small_buffers),
+		TEST(test_stop),	 TEST(test_set_link),
+		TEST(test_peer_gone),	 TEST(test_bad_length),
+		TEST(test_link),	 TEST(test_not_open),
 	};
 
 	/* As the program has it. */
