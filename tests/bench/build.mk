@@ -2,7 +2,7 @@
 # Included by the top Makefile: what tests/bench/run runs in guests.
 
 .PHONY: bench-guest
-bench-guest: $(B)/tests/bench/blockio
+bench-guest: $(B)/tests/bench/blockio $(B)/tests/bench/netio
 
 # The guest has no libraries.
 $(B)/tests/bench/%: tests/bench/%.c

@@ -128,6 +128,91 @@ static void test_no_merge(void **state)
 	assert_memory_equal(rig_mem(f->rig, at + HDR, 99), frame, 99);
 }
 
+/* A frame of which no doorbell tells. */
+static void add_frame(struct net_rig *f)
+{
+	struct rig_buf buf = { RIG_DATA + 0x80000, HDR + 60, false };
+	uint8_t *mem = rig_mem(f->rig, buf.addr, buf.len);
+
+	memset(mem, 0, HDR);
+	net_frame(mem + HDR, 60, our_mac, 1);
+	rig_add(f->rig, TX, &buf, 1);
+}
+
+static bool wants_doorbell(const struct net_pair *pair)
+{
+	return !(pair->txq->ring.used->flags & VRING_USED_F_NO_NOTIFY);
+}
+
+static unsigned int frames_sent(struct net_rig *f)
+{
+	uint8_t got[NET_FRAME_MAX];
+	unsigned int n = 0;
+
+	while (net_from_guest(f, got))
+		n++;
+	return n;
+}
+
+/* Who sends more soon need not ring; who does not, has to. */
+static void test_look(void **state)
+{
+	struct net_rig *f = *state;
+	struct net_pair *pair;
+	unsigned int i;
+
+	net_rig_open(f, NET_PASST, MERGE);
+	pair = nic_of(f)->pairs;
+	assert_true(wants_doorbell(pair));
+	assert_int_equal(pair->look.timer.deadline, 0);
+
+	/* The first is sent at once. */
+	add_frame(f);
+	assert_false(net_serve_tx(pair));
+	assert_int_equal(frames_sent(f), 1);
+	assert_false(wants_doorbell(pair));
+	assert_int_not_equal(pair->look.timer.deadline, 0);
+
+	/* Nobody rings for others, as long as there are some. */
+	for (i = 0; i < 3; i++) {
+		loop_timer_cancel(f->rig->vm.loop, &pair->look.timer);
+		add_frame(f);
+		add_frame(f);
+		net_on_look(pair);
+		assert_int_equal(frames_sent(f), 2);
+		assert_false(wants_doorbell(pair));
+		assert_int_not_equal(pair->look.timer.deadline, 0);
+	}
+	loop_timer_cancel(f->rig->vm.loop, &pair->look.timer);
+	net_on_look(pair);
+	assert_true(wants_doorbell(pair));
+	assert_int_equal(pair->look.timer.deadline, 0);
+
+	/* One by one: the second look is later than the first. */
+	add_frame(f);
+	assert_false(net_serve_tx(pair));
+	assert_false(wants_doorbell(pair));
+	loop_timer_cancel(f->rig->vm.loop, &pair->look.timer);
+	add_frame(f);
+	net_on_look(pair);
+	assert_true(wants_doorbell(pair));
+	for (i = 0; i < 3; i++) {
+		assert_true(wants_doorbell(pair));
+		add_frame(f);
+		assert_false(net_serve_tx(pair));
+	}
+	assert_false(wants_doorbell(pair));
+	assert_int_equal(frames_sent(f), 5);
+
+	/* What it would have found is found after a stop. */
+	add_frame(f);
+	devices_stop(&f->rig->vm);
+	assert_int_equal(pair->look.timer.deadline, 0);
+	devices_start(&f->rig->vm);
+	rig_run(f->rig);
+	assert_int_equal(frames_sent(f), 1);
+}
+
 static void test_send(void **state)
 {
 	const struct virtio_net_hdr_v1 hdr = { 0 };
@@ -149,6 +234,36 @@ static void test_send(void **state)
 }
 
 /* What is sent while nobody reads comes whole, and in order, later. */
+/* A driver of before virtio 1.0 that does not merge: the header is shorter. */
+static void test_short_header(void **state)
+{
+	const struct virtio_net_hdr hdr = { 0 };
+	struct rig_buf buf = { RIG_DATA + 0x80000, sizeof(hdr) + 60, false };
+	uint8_t frame[60], got[NET_FRAME_MAX], *mem;
+	struct vring_used_elem elem;
+	struct net_rig *f = *state;
+	uint64_t at;
+
+	net_rig_open(f, NET_PASST, 0);
+	nic_of(f)->vpci.vdev.driver_features &= ~F(VIRTIO_F_VERSION_1);
+	net_frame(frame, sizeof(frame), our_mac, 1);
+	mem = rig_mem(f->rig, buf.addr, buf.len);
+	memcpy(mem, &hdr, sizeof(hdr));
+	memcpy(mem + sizeof(hdr), frame, sizeof(frame));
+	rig_add(f->rig, TX, &buf, 1);
+	rig_kick(f->rig, TX);
+	assert_int_equal(net_from_guest(f, got), sizeof(frame));
+	assert_memory_equal(got, frame, sizeof(frame));
+
+	at = net_give(f, sizeof(hdr) + 60);
+	net_to_guest(f, frame, sizeof(frame));
+	assert_int_equal(rig_used(f->rig, RX, &elem), 1);
+	assert_int_equal(elem.len, sizeof(hdr) + 60);
+	assert_memory_equal(rig_mem(f->rig, at, sizeof(hdr)), &hdr,
+			    sizeof(hdr));
+	assert_memory_equal(rig_mem(f->rig, at + sizeof(hdr), 60), frame, 60);
+}
+
 static void test_send_full(void **state)
 {
 	const struct virtio_net_hdr_v1 hdr = { 0 };
@@ -492,7 +607,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_config),	 TEST(test_receive),
 		TEST(test_merge),	 TEST(test_no_merge),
-		TEST(test_send),	 TEST(test_send_full),
+		TEST(test_look),	 TEST(test_send),
+		TEST(test_short_header), TEST(test_send_full),
 		TEST(test_send_invalid), TEST(test_header),
 		TEST(test_broken),	 TEST(test_small_buffers),
 		TEST(test_stop),	 TEST(test_set_link),

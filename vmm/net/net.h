@@ -46,14 +46,19 @@ struct net_port {
 	bool unsent;
 };
 
+/* A frame, after what is to be said of it: one read(2) of a TAP interface. */
+struct net_packet {
+	struct virtio_net_hdr_v1 hdr;
+	uint8_t frame[NET_FRAME_MAX];
+};
+
 struct net_ops {
 	/*
-	 * A frame into @buf of @len bytes, and what is to be said of it.  Its
-	 * length; -EAGAIN: there is none; another error: this one is lost, or,
-	 * with port->up false, all that would come after it.
+	 * The next frame.  Its length; -EAGAIN: there is none; another error:
+	 * this one is lost, or, with port->up false, all that would come after
+	 * it.
 	 */
-	ssize_t (*recv)(struct net_port *port, struct virtio_net_hdr_v1 *hdr,
-			void *buf, size_t len);
+	ssize_t (*recv)(struct net_port *port, struct net_packet *packet);
 	/*
 	 * A frame: 0; -EAGAIN: none of it, until fd can be written to; an error
 	 * as of recv.  There is one more element before iov[0], which is the

@@ -100,8 +100,7 @@ static int fill(struct net_port *port)
 	return 0;
 }
 
-static ssize_t stream_recv(struct net_port *port, struct virtio_net_hdr_v1 *hdr,
-			   void *buf, size_t len)
+static ssize_t stream_recv(struct net_port *port, struct net_packet *packet)
 {
 	struct stream *s = stream_of(port);
 	size_t n = 0;
@@ -120,10 +119,10 @@ static ssize_t stream_recv(struct net_port *port, struct virtio_net_hdr_v1 *hdr,
 			return -EAGAIN;
 	}
 	/* Where it went wrong nothing after it can be made out. */
-	if (n > NET_FRAME_MAX || n > len)
+	if (n > NET_FRAME_MAX)
 		return lose(port);
-	memset(hdr, 0, sizeof(*hdr));
-	memcpy(buf, s->in + s->in_at + LEN, n);
+	memset(&packet->hdr, 0, sizeof(packet->hdr));
+	memcpy(packet->frame, s->in + s->in_at + LEN, n);
 	s->in_at += LEN + n;
 	s->in_len -= LEN + n;
 	return (ssize_t)n;

@@ -26,15 +26,13 @@
 	 BIT64(VIRTIO_NET_F_GUEST_TSO4) | BIT64(VIRTIO_NET_F_GUEST_TSO6) | \
 	 BIT64(VIRTIO_NET_F_GUEST_ECN) | BIT64(VIRTIO_NET_F_GUEST_UFO))
 
-static ssize_t tap_recv(struct net_port *port, struct virtio_net_hdr_v1 *hdr,
-			void *buf, size_t len)
+static ssize_t tap_recv(struct net_port *port, struct net_packet *packet)
 {
-	struct iovec iov[] = { { hdr, sizeof(*hdr) }, { buf, len } };
-	ssize_t n = readv(port->fd, iov, 2);
+	ssize_t n = read(port->fd, packet, NET_HDR_LEN + NET_FRAME_MAX);
 
 	if (n < 0)
 		return -errno;
-	return n < (ssize_t)sizeof(*hdr) ? -EIO : n - (ssize_t)sizeof(*hdr);
+	return n < (ssize_t)NET_HDR_LEN ? -EIO : n - (ssize_t)NET_HDR_LEN;
 }
 
 static int tap_send(struct net_port *port, const struct virtio_net_hdr_v1 *hdr,

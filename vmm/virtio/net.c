@@ -18,6 +18,11 @@
 
 #define BIT64(n) (1ULL << (n))
 
+/* How much later the loop looks (struct net_look), and what makes it worth it. */
+#define LOOK_NS 150000
+#define LOOK_WORTH 2
+#define LOOK_SKIP_MAX 63
+
 enum { RECEIVED, SENT };
 
 /* Added to by one thread, and read by another. */
@@ -148,13 +153,12 @@ bool net_wanted(const struct virtio_nic *nic, const struct net_filter *f,
 		in_table(f->macs, f->nr_uni, frame));
 }
 
-/* A frame into rx->frame: 1; 0 if none is to be had. */
+/* A frame into rx->packet: 1; 0 if none is to be had. */
 static int rx_take(struct net_pair *pair)
 {
 	struct net_count *count = &pair->counts[RECEIVED];
 	struct net_rx *rx = &pair->rx;
-	ssize_t n = pair->nic->backend->ops->recv(pair->port, &rx->hdr,
-						  rx->frame, sizeof(rx->frame));
+	ssize_t n = pair->nic->backend->ops->recv(pair->port, &rx->packet);
 
 	look_at_carrier(pair);
 	if (n == -EAGAIN || (n < 0 && !pair->port->up))
@@ -163,7 +167,7 @@ static int rx_take(struct net_pair *pair)
 		add(&count->invalid, 1);
 	} else if (!link_up(pair->nic)) {
 		add(&count->dropped, 1);
-	} else if (!net_wanted(pair->nic, &pair->lane->filter, rx->frame,
+	} else if (!net_wanted(pair->nic, &pair->lane->filter, rx->packet.frame,
 			       (size_t)n)) {
 		add(&count->unwanted, 1);
 	} else {
@@ -171,7 +175,7 @@ static int rx_take(struct net_pair *pair)
 		rx->done = 0;
 		/* The host may say that sums are right, but nobody asked. */
 		if (!virtio_has(&pair->nic->vpci.vdev, VIRTIO_NET_F_GUEST_CSUM))
-			rx->hdr.flags = 0;
+			rx->packet.hdr.flags = 0;
 	}
 	return 1;
 }
@@ -182,7 +186,7 @@ static size_t put_header(struct net_pair *pair, size_t hdr_len)
 	struct net_rx *rx = &pair->rx;
 
 	return iov_put(rx->first.iov + rx->first.nr_read, rx->first.nr_write,
-		       &rx->hdr, hdr_len);
+		       &rx->packet.hdr, hdr_len);
 }
 
 /* Into the room of @chain after its first @skip bytes. */
@@ -202,7 +206,7 @@ static size_t put_frame(struct net_rx *rx, const struct ring_chain *chain,
 		if (n > left - done)
 			n = left - done;
 		memcpy((char *)iov->iov_base + skip,
-		       rx->frame + rx->done + done, n);
+		       rx->packet.frame + rx->done + done, n);
 		skip = 0;
 		done += n;
 	}
@@ -216,7 +220,7 @@ static void rx_push(struct net_pair *pair, size_t hdr_len, size_t first_len)
 	struct net_rx *rx = &pair->rx;
 	unsigned int i;
 
-	rx->hdr.num_buffers = (uint16_t)(1 + rx->nr_parts);
+	rx->packet.hdr.num_buffers = (uint16_t)(1 + rx->nr_parts);
 	put_header(pair, hdr_len);
 	virtio_push(pair->rxq, &rx->first, (uint32_t)first_len);
 	rx->next.nr_read = 0;
@@ -429,21 +433,51 @@ static bool tx_one(struct net_pair *pair)
 		add(&count->dropped, 1);
 	else
 		count_frame(count, tx->len);
+	/* Who has frames cut up sends many. */
+	pair->look.found += tx->hdr.gso_type ? LOOK_WORTH : 1;
 	tx_done(pair);
 	return true;
+}
+
+/* All are sent: looks later, or asks for the doorbell. */
+static bool tx_rest(struct net_pair *pair, bool looked)
+{
+	struct net_look *look = &pair->look;
+
+	if (looked) {
+		look->skip = look->found < LOOK_WORTH ? 2 * look->skip + 1 : 0;
+		if (look->skip > LOOK_SKIP_MAX)
+			look->skip = LOOK_SKIP_MAX;
+		look->left = look->skip;
+	} else if (look->left) {
+		look->left--;
+	}
+	if (look->left || !look->found)
+		return virtio_poll_off(pair->txq);
+	if (!look->timer.deadline)
+		loop_timer_arm(pair->lane->loop, &look->timer,
+			       loop_now() + LOOK_NS);
+	return false;
 }
 
 bool net_serve_tx(struct net_pair *pair)
 {
 	struct net_tx *tx = &pair->tx;
+	bool looked = pair->look.due, more = false;
 	uint64_t wait;
 	unsigned int n;
 
 	pair->want_out = false;
+	pair->look.due = false;
+	pair->look.found = 0;
+	virtio_poll_on(pair->txq);
 	for (n = 0; n < VIRTIO_BUDGET && !pair->tx_waits; n++) {
 		if (!tx->have) {
-			if (!virtio_pop(pair->txq, &tx->chain) ||
-			    !tx_parse(pair))
+			if (!virtio_pop(pair->txq, &tx->chain)) {
+				more = tx_rest(pair, looked);
+				break;
+			}
+			if (!tx_parse(pair))
 				break;
 			wait = ask(pair, true, tx->len);
 			if (wait) {
@@ -457,7 +491,7 @@ bool net_serve_tx(struct net_pair *pair)
 	}
 	watch(pair);
 	virtio_signal(pair->txq);
-	return n == VIRTIO_BUDGET;
+	return more || n == VIRTIO_BUDGET;
 }
 
 /* ---- what wakes a pair ------------------------------------------------------------ */
@@ -505,12 +539,23 @@ void net_on_time(void *opaque)
 		virtio_serve(vdev, pair->txq->index);
 }
 
+void net_on_look(void *opaque)
+{
+	struct net_pair *pair = opaque;
+
+	pair->look.due = true;
+	virtio_serve(&pair->nic->vpci.vdev, pair->txq->index);
+}
+
 /* What waits goes on waiting, for the next start. */
 void net_quiesce(struct net_pair *pair, bool tx)
 {
 	if (tx) {
 		pair->want_out = false;
 		pair->tx_waits = false;
+		loop_timer_cancel(pair->lane->loop, &pair->look.timer);
+		/* Of what there is nobody would ring any more. */
+		virtio_serve_later(&pair->nic->vpci.vdev, pair->txq->index);
 	} else {
 		pair->want_in = false;
 		pair->rx_waits = false;

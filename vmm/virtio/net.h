@@ -64,12 +64,11 @@ struct net_rx {
 	size_t len;  /* of the frame at hand; 0: none */
 	size_t done; /* of it and its header, what is in chains */
 	bool have;   /* a chain, for the start of a frame */
-	struct virtio_net_hdr_v1 hdr;
 	struct ring_chain first;
 	struct ring_chain next;
 	unsigned int nr_parts; /* after the first */
 	struct net_part parts[RING_MAX_NUM];
-	uint8_t frame[NET_FRAME_MAX];
+	struct net_packet packet;
 };
 
 struct net_tx {
@@ -80,6 +79,20 @@ struct net_tx {
 	unsigned int nr;
 	size_t len;
 	struct iovec iov[RING_MAX_IOV + 1];
+};
+
+/*
+ * Frames that follow each other closely are fetched some at a time: after some
+ * were sent the loop looks once more, a little later, and until then wants no
+ * doorbell.  Where that finds none, a doorbell is the better way, and it is tried
+ * again after some of them, twice as many each time.
+ */
+struct net_look {
+	struct loop_timer timer;
+	bool due;	    /* its time has come */
+	unsigned int found; /* frames of this round; big ones count for more */
+	unsigned int skip;  /* the doorbell by which to try it again */
+	unsigned int left;  /* how many they are until then */
 };
 
 struct net_pair {
@@ -93,6 +106,7 @@ struct net_pair {
 	bool rx_waits; /* for the limits, until the timer */
 	bool tx_waits;
 	struct loop_timer wait;
+	struct net_look look;
 	struct net_rx rx;
 	struct net_tx tx;
 	struct net_count counts[2]; /* received, sent */
@@ -150,6 +164,7 @@ bool net_serve_rx(struct net_pair *pair);
 bool net_serve_tx(struct net_pair *pair);
 void net_on_port(void *pair, uint32_t events);
 void net_on_time(void *pair);
+void net_on_look(void *pair);
 /* Nothing is watched for the queue any more. */
 void net_quiesce(struct net_pair *pair, bool tx);
 /* And nothing of its ring is held. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "../error.h"
@@ -15,6 +16,7 @@
 #include "net.h"
 
 #define BIT64(n) (1ULL << (n))
+#define LANE_SLACK_NS 1000UL
 #define GUEST_FEATURES                                                     \
 	(BIT64(VIRTIO_NET_F_GUEST_CSUM) | BIT64(VIRTIO_NET_F_GUEST_TSO4) | \
 	 BIT64(VIRTIO_NET_F_GUEST_TSO6) | BIT64(VIRTIO_NET_F_GUEST_ECN) |  \
@@ -231,10 +233,12 @@ static int lane_make(struct net_lane *lane, struct error *err)
 	return rc;
 }
 
+/* Its timers are to be as good as those of the kernel (see struct net_look). */
 static int lane_prepare(void *opaque, struct error *err)
 {
 	(void)opaque;
-	(void)err;
+	if (prctl(PR_SET_TIMERSLACK, LANE_SLACK_NS, 0, 0, 0))
+		return error_sys(err, errno, "cannot set a thread's timers");
 	return 0;
 }
 
@@ -406,6 +410,8 @@ static void pair_init(struct net_pair *pair, struct virtio_nic *nic,
 	pair->watch.opaque = pair;
 	pair->wait.fn = net_on_time;
 	pair->wait.opaque = pair;
+	pair->look.timer.fn = net_on_look;
+	pair->look.timer.opaque = pair;
 }
 
 static int pairs_make(struct virtio_nic *nic, struct error *err)
@@ -468,6 +474,7 @@ static void nic_unrealize(struct device *dev)
 	lanes_end(nic);
 	for (pair = nic->pairs; pair < nic->pairs + nic->nr_pairs; pair++) {
 		loop_timer_cancel(pair->lane->loop, &pair->wait);
+		loop_timer_cancel(pair->lane->loop, &pair->look.timer);
 		loop_fd_del(pair->lane->loop, &pair->watch);
 	}
 	virtio_pci_destroy(&nic->vpci);
