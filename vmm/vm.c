@@ -12,6 +12,7 @@
 #include "device.h"
 #include "device/devices.h"
 #include "log.h"
+#include "plug.h"
 #include "sandbox.h"
 #include "vcpu.h"
 
@@ -207,6 +208,7 @@ static int reset(struct vm *vm, enum vm_cause cause)
 	vm->state = VM_PRELAUNCH;
 	vm->crashed = false;
 	vm->io_error.device = NULL;
+	plug_reset(vm);
 	rc = power_on(vm, &vm->crash);
 	if (rc)
 		return rc;
@@ -402,6 +404,13 @@ void vm_tray_moved(struct vm *vm, const char *drive, bool open)
 	vm->tray.drive = drive;
 	vm->tray.open = open;
 	notify(vm, VM_EVENT_TRAY, VM_BY_GUEST);
+}
+
+void vm_unplugged(struct vm *vm, const char *id)
+{
+	vm->unplugged = id;
+	notify(vm, VM_EVENT_UNPLUGGED, VM_BY_GUEST);
+	vm->unplugged = NULL;
 }
 
 void vm_pause(struct vm *vm)

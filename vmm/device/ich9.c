@@ -71,7 +71,8 @@ struct ich9 {
 	uint16_t pm1_en;
 	uint16_t pm1_cnt;
 	uint64_t tmr_toggles; /* TMROF_STS has taken account of as many */
-	uint8_t gpe_en[8];    /* nothing sets GPE0_STS */
+	uint8_t gpe_sts[8];
+	uint8_t gpe_en[8];
 	uint32_t smi_en;
 	uint8_t apm_regs[2];
 	uint8_t port92_reg;
@@ -128,7 +129,9 @@ static void update_sci(struct ich9 *ich9)
 	if (toggles != ich9->tmr_toggles)
 		ich9->pm1_sts |= PM1_TMR;
 	ich9->tmr_toggles = toggles;
-	irq_set(&ich9->sci, ich9->pm1_sts & ich9->pm1_en);
+	/* No event beyond the first 8 is ever raised. */
+	irq_set(&ich9->sci, (ich9->pm1_sts & ich9->pm1_en) ||
+				    (ich9->gpe_sts[0] & ich9->gpe_en[0]));
 
 	if (ich9->pm1_en & ~ich9->pm1_sts & PM1_TMR)
 		loop_timer_arm(ich9->pci.dev.vm->loop, &ich9->tmr,
@@ -152,6 +155,14 @@ void ich9_power_button(struct ich9 *ich9)
 	pthread_mutex_unlock(&ich9->pci.dev.lock);
 }
 
+void ich9_gpe(struct ich9 *ich9, unsigned int nr)
+{
+	pthread_mutex_lock(&ich9->pci.dev.lock);
+	ich9->gpe_sts[0] |= (uint8_t)(1U << nr);
+	update_sci(ich9);
+	pthread_mutex_unlock(&ich9->pci.dev.lock);
+}
+
 /* ---- power management block ------------------------------------------------
  */
 
@@ -168,6 +179,10 @@ static uint32_t pm_reg(struct ich9 *ich9, uint64_t off)
 		return ich9->pm1_cnt | CNT_SCI_EN;
 	case PM_TMR:
 		return tmr_ticks(loop_now()) & ((1U << TMR_BITS) - 1);
+	case GPE0_STS:
+	case GPE0_STS + 4:
+		memcpy(&val, ich9->gpe_sts + off - GPE0_STS, sizeof(val));
+		return val;
 	case GPE0_EN:
 	case GPE0_EN + 4:
 		memcpy(&val, ich9->gpe_en + off - GPE0_EN, sizeof(val));
@@ -228,6 +243,9 @@ static void pm_write8(struct ich9 *ich9, uint64_t off, uint8_t val)
 		break;
 	case PM1_CNT + 1:
 		write_sleep(ich9, val);
+		break;
+	case GPE0_STS ... GPE0_STS + 7:
+		ich9->gpe_sts[off - GPE0_STS] &= (uint8_t)~val;
 		break;
 	case GPE0_EN ... GPE0_EN + 7:
 		ich9->gpe_en[off - GPE0_EN] = val;
@@ -424,6 +442,7 @@ static void ich9_reset(struct device *dev)
 	pthread_mutex_lock(&dev->lock);
 	ich9->pm1_sts = ich9->pm1_en = ich9->pm1_cnt = 0;
 	ich9->tmr_toggles = tmr_ticks(loop_now()) / TMR_MSB;
+	memset(ich9->gpe_sts, 0, sizeof(ich9->gpe_sts));
 	memset(ich9->gpe_en, 0, sizeof(ich9->gpe_en));
 	ich9->smi_en = 0;
 	memset(ich9->apm_regs, 0, sizeof(ich9->apm_regs));
