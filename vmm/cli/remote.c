@@ -22,7 +22,8 @@ struct remote {
 	char name[RUNDIR_NAME_MAX];
 	int limit_ms;
 	int fd;
-	int pidfd; /* -1 if there is none */
+	int pidfd;   /* -1 if there is none */
+	int pass_fd; /* with the next message; -1: none */
 	pid_t pid;
 	unsigned int last_id;
 
@@ -78,6 +79,27 @@ static int closed(const struct remote *c, struct error *err)
 	return error_set(err, EPIPE, "%s has closed the connection", c->name);
 }
 
+/* Along with a descriptor, if there is one to pass. */
+static ssize_t send_some(const struct remote *c, const char *text, size_t len)
+{
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { .space = { 0 } };
+	struct iovec iov = { (char *)text, len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (c->pass_fd >= 0) {
+		msg.msg_control = &control;
+		msg.msg_controllen = sizeof(control);
+		control.head.cmsg_level = SOL_SOCKET;
+		control.head.cmsg_type = SCM_RIGHTS;
+		control.head.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&control.head), &c->pass_fd, sizeof(int));
+	}
+	return sendmsg(c->fd, &msg, MSG_NOSIGNAL);
+}
+
 int remote_send(struct remote *c, const json_t *msg, struct error *err)
 {
 	char *text = json_dumps(msg, JSON_COMPACT);
@@ -90,10 +112,11 @@ int remote_send(struct remote *c, const json_t *msg, struct error *err)
 	text[len++] = '\n'; /* in the place of the 0 */
 	for (done = 0; done < len; done += (size_t)n) {
 		do
-			n = send(c->fd, text + done, len - done, MSG_NOSIGNAL);
+			n = send_some(c, text + done, len - done);
 		while (n < 0 && errno == EINTR);
 		if (n < 0)
 			break;
+		c->pass_fd = -1;
 	}
 	free(text);
 	if (n >= 0)
@@ -249,6 +272,17 @@ int remote_execute(struct remote *c, const char *command, json_t *args,
 	return execute(c, command, args, ret, false, err);
 }
 
+int remote_send_fd(struct remote *c, int fd, const char *command, json_t *args,
+		   json_t **ret, struct error *err)
+{
+	int rc;
+
+	c->pass_fd = fd;
+	rc = remote_execute(c, command, args, ret, err);
+	c->pass_fd = -1;
+	return rc;
+}
+
 int remote_try(struct remote *c, const char *command, json_t *args,
 	       json_t **ret, struct error *err)
 {
@@ -366,6 +400,7 @@ int remote_open(struct remote **out, const char *name, int limit_ms,
 	strcpy(c->name, name);
 	c->limit_ms = limit_ms;
 	c->pidfd = -1;
+	c->pass_fd = -1;
 	c->fd = connect_to(name, err);
 	if (c->fd < 0) {
 		rc = c->fd;
