@@ -113,6 +113,8 @@ void hotplug_gone(struct hotplug *hotplug, unsigned int slot)
 	pthread_mutex_lock(&hotplug->dev.lock);
 	hotplug->up &= ~(1U << slot);
 	hotplug->down &= ~(1U << slot);
+	/* Written twice, the second is not meant for who comes next. */
+	hotplug->ejected &= ~(1U << slot);
 	pthread_mutex_unlock(&hotplug->dev.lock);
 }
 
