@@ -78,12 +78,12 @@ int plug_ask(struct vm *vm, struct device *dev, struct error *err)
 		return error_set(err, EINVAL,
 				 "Device '%s' does not support hotplugging",
 				 dev->id);
-	if (hotplug_asked(vm->hotplug) & 1U << slot_of(dev))
+	/* A guest that boots forgets what it was asked: once more, then. */
+	if (!hotplug_ask(vm->hotplug, slot_of(dev)))
 		return error_set(err, EALREADY,
 				 "Device %s is already in the process of "
 				 "unplug",
 				 dev->id);
-	hotplug_ask(vm->hotplug, slot_of(dev));
 	return 0;
 }
 

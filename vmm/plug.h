@@ -34,7 +34,8 @@ int plug_add(struct vm *vm, const struct plug_request *request,
 	     struct error *err);
 /*
  * Asks the guest for a device, which goes when the guest ejects it, or at the
- * next reset; -EINVAL if it cannot go, -EALREADY if it was asked for.
+ * next reset; -EINVAL if it cannot go, -EALREADY if the guest has yet to hear of
+ * it.
  */
 int plug_ask(struct vm *vm, struct device *dev, struct error *err);
 /* The guest has let go of functions in @slots, whatever they are. */

@@ -3,7 +3,7 @@
  * Functions of bus 0 that come and go, by the registers of device/hotplug.c:
  * each that is there is given addresses and a queue with one buffer, and used;
  * what is to go is ejected, and still used as if it were there.  wild=1: ejects
- * whatever it finds, asked or not, and writes to the registers what has no
+ * all slots, asked or not, and writes to the registers what has no
  * meaning.
  */
 #include "virtio.h"
@@ -16,8 +16,8 @@
 #define VIRTIO 0x1af4
 
 /* Of slot N. */
-#define MEMORY(n) (0xd0000000 + (n) * 0x200000)
-#define PORTS(n) (0x3000 + (n) * 0x100)
+#define MEMORY(n) (0xd0000000 + (n)*0x200000)
+#define PORTS(n) (0x3000 + (n)*0x100)
 
 /* Of the common configuration (virtio 1.2, 4.1.4.3). */
 #define GFSELECT 8

@@ -18,6 +18,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../qmp")
 
 from client import Client  # noqa: E402
 
+PROGRESS = 10
+
 LIMIT = 300
 TUNSETIFF = 0x400454ca
 IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
@@ -122,6 +124,8 @@ def main():
         if n % 10 == 0:
             plugs.back()
         plugs.round(n)
+        if n % PROGRESS == PROGRESS - 1:
+            print(n + 1, flush=True)
         if n % 10 == 9 or n == int(rounds) - 1:
             plugs.unback()
     print(f"{rounds} rounds of {' '.join(plugs.kinds)}")

@@ -35,7 +35,8 @@ void aml_name(struct aml *aml, const char *name); /* its object follows */
 void aml_int(struct aml *aml, uint64_t val);
 void aml_string(struct aml *aml, const char *s);
 void aml_eisaid(struct aml *aml, const char *id); /* "PNP0A08" */
-void aml_ref(struct aml *aml, const char *name); /* names an object, or calls it */
+void aml_ref(struct aml *aml,
+	     const char *name); /* names an object, or calls it */
 void aml_return_arg(struct aml *aml, unsigned int arg);
 
 size_t aml_scope(struct aml *aml, const char *name);

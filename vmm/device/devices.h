@@ -52,9 +52,10 @@ extern const struct dev_class hotplug_class; /* 0cc0h, GPE 1 */
 #define HOTPLUG_LEN 12
 #define HOTPLUG_GPE 1
 
-/* Main thread: the guest is told that a function is there, or is to go. */
+/* Main thread: the guest is told that a function is there. */
 void hotplug_added(struct hotplug *hotplug, unsigned int slot);
-void hotplug_ask(struct hotplug *hotplug, unsigned int slot);
+/* The same: or is to go; false if it has not heard of that yet. */
+bool hotplug_ask(struct hotplug *hotplug, unsigned int slot);
 /* Slots that the guest was asked for and has not ejected, a bit each. */
 uint32_t hotplug_asked(struct hotplug *hotplug);
 /* The function is gone, whoever wanted that. */

@@ -5,8 +5,14 @@
  * each, one a slot.  The methods that use them are in boot/acpi.c.
  *
  *   0  slots that have got a function since this was read
- *   4  slots whose function is to go
+ *   4  slots whose function is to go, and was not when this was read
  *   8  written: the operating system is done with these slots
+ *
+ * Two things are not as there.  A wish that something go is read once: else it is
+ * found again with each event until the function is gone, and what is done for it
+ * the second time may hit the next function in the slot.  For the same reason only
+ * what was asked for can be ejected: what a guest ejects of its own will is still
+ * there when it looks again.
  *
  * What the guest writes is only noted here: plug.c looks at it in the main
  * thread.
@@ -35,6 +41,7 @@ struct hotplug {
 	/* Under dev.lock. */
 	uint32_t up;
 	uint32_t down;
+	uint32_t asked; /* and not ejected yet */
 	uint32_t ejected;
 };
 
@@ -50,6 +57,7 @@ static uint64_t hotplug_read(void *opaque, uint64_t off, unsigned int size)
 		hotplug->up = 0;
 	} else if (off == REG_DOWN) {
 		val = hotplug->down;
+		hotplug->down = 0;
 	}
 	return val;
 }
@@ -61,7 +69,7 @@ static void hotplug_write(void *opaque, uint64_t off, unsigned int size,
 
 	if (off != REG_EJECT || size != 4)
 		return;
-	hotplug->ejected |= (uint32_t)val;
+	hotplug->ejected |= (uint32_t)val & hotplug->asked;
 	loop_post(hotplug->dev.vm->loop, &hotplug->call);
 }
 
@@ -90,12 +98,18 @@ void hotplug_added(struct hotplug *hotplug, unsigned int slot)
 	ich9_gpe(hotplug->dev.vm->ich9, HOTPLUG_GPE);
 }
 
-void hotplug_ask(struct hotplug *hotplug, unsigned int slot)
+bool hotplug_ask(struct hotplug *hotplug, unsigned int slot)
 {
+	bool unheard;
+
 	pthread_mutex_lock(&hotplug->dev.lock);
+	unheard = hotplug->down & 1U << slot;
 	hotplug->down |= 1U << slot;
+	hotplug->asked |= 1U << slot;
 	pthread_mutex_unlock(&hotplug->dev.lock);
-	ich9_gpe(hotplug->dev.vm->ich9, HOTPLUG_GPE);
+	if (!unheard)
+		ich9_gpe(hotplug->dev.vm->ich9, HOTPLUG_GPE);
+	return !unheard;
 }
 
 uint32_t hotplug_asked(struct hotplug *hotplug)
@@ -103,7 +117,7 @@ uint32_t hotplug_asked(struct hotplug *hotplug)
 	uint32_t slots;
 
 	pthread_mutex_lock(&hotplug->dev.lock);
-	slots = hotplug->down;
+	slots = hotplug->asked;
 	pthread_mutex_unlock(&hotplug->dev.lock);
 	return slots;
 }
@@ -113,6 +127,7 @@ void hotplug_gone(struct hotplug *hotplug, unsigned int slot)
 	pthread_mutex_lock(&hotplug->dev.lock);
 	hotplug->up &= ~(1U << slot);
 	hotplug->down &= ~(1U << slot);
+	hotplug->asked &= ~(1U << slot);
 	/* Written twice, the second is not meant for who comes next. */
 	hotplug->ejected &= ~(1U << slot);
 	pthread_mutex_unlock(&hotplug->dev.lock);
@@ -172,6 +187,7 @@ static void hotplug_reset(struct device *dev)
 	pthread_mutex_lock(&dev->lock);
 	hotplug->up = 0;
 	hotplug->down = 0;
+	hotplug->asked = 0;
 	hotplug->ejected = 0;
 	pthread_mutex_unlock(&dev->lock);
 }

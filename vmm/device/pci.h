@@ -81,7 +81,7 @@ struct pci_host {
 	struct pci_dev *devs[PCI_NR_DEVFN];
 	struct fast_region *window; /* what CFCh reads; borrowed */
 	unsigned int nr_live;
-	bool blocked; /* a BAR stayed unmapped as another was in its place */
+	bool blocked;	/* a BAR stayed unmapped as another was in its place */
 	uint64_t mem64; /* the window of 64-bit BARs */
 };
 
