@@ -303,6 +303,7 @@ uninstall:
 		$(DESTDIR)$(prefix)/share/man/man1/vireo-stat.1 \
 		$(DESTDIR)$(prefix)/share/man/man7/vireo-disk.7 \
 		$(DESTDIR)$(prefix)/share/man/man7/vireo-gdb.7 \
+		$(DESTDIR)$(prefix)/share/man/man7/vireo-hotplug.7 \
 		$(DESTDIR)$(prefix)/share/man/man7/vireo-memory.7 \
 		$(DESTDIR)$(prefix)/share/man/man7/vireo-net.7 \
 		$(DESTDIR)$(prefix)/share/man/man7/vireo-sandbox.7 \

@@ -24,7 +24,9 @@ const struct cli_command cli_commands[] = {
 	{ "resize", "NAME DISK [SIZE]",
 	  "give a machine's disk another size, or the one that its file has",
 	  cli_resize },
-	{ "attach", "NAME disk FILE|net TAP|rng [OPTION...]",
+	{ "attach",
+	  "NAME disk FILE|net TAP|rng [--id ID] [--serial TEXT] [--format F] "
+	  "[--ro] [--mac ADDRESS]",
 	  "plug a device into a machine that runs", cli_attach },
 	{ "detach", "NAME DEVICE [--timeout SECONDS]",
 	  "take a device out of a machine that runs", cli_detach },
