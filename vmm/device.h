@@ -6,6 +6,7 @@
  *
  * Life:  realize -> start <-> stop -> unrealize
  *                     reset (only while stopped)
+ * One that is plugged in lives the same life while the machine runs: plug.h.
  *
  * Locks:
  *   device.lock   mutex   the device's registers and state; taken by the bus
