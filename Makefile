@@ -274,7 +274,7 @@ install: vmm tools
 	install -D -m 755 $(B)/vireo-stat $(DESTDIR)$(prefix)/bin/vireo-stat
 	install -D -m 755 $(B)/vireo-slirp $(DESTDIR)$(prefix)/bin/vireo-slirp
 	install -D -m 644 vmm/vireo.1 $(DESTDIR)$(prefix)/share/man/man1/vireo.1
-	for page in disk gdb memory net sandbox; do \
+	for page in config snapshot disk gdb hotplug memory net sandbox; do \
 		install -D -m 644 vmm/vireo-$$page.7 \
 			$(DESTDIR)$(prefix)/share/man/man7/vireo-$$page.7 || exit 1; \
 	done
@@ -301,8 +301,10 @@ uninstall:
 		$(DESTDIR)$(prefix)/share/man/man1/vireo.1 \
 		$(DESTDIR)$(prefix)/share/man/man1/vireo-img.1 \
 		$(DESTDIR)$(prefix)/share/man/man1/vireo-stat.1 \
+		$(DESTDIR)$(prefix)/share/man/man7/vireo-config.7 \
 		$(DESTDIR)$(prefix)/share/man/man7/vireo-disk.7 \
 		$(DESTDIR)$(prefix)/share/man/man7/vireo-gdb.7 \
+		$(DESTDIR)$(prefix)/share/man/man7/vireo-hotplug.7 \
 		$(DESTDIR)$(prefix)/share/man/man7/vireo-memory.7 \
 		$(DESTDIR)$(prefix)/share/man/man7/vireo-net.7 \
 		$(DESTDIR)$(prefix)/share/man/man7/vireo-sandbox.7 \

@@ -11,8 +11,8 @@
  *
  * Lookup takes no lock: the table is read under a sequence count and each
  * vCPU remembers its last hit.  A range may be removed while another vCPU is
- * inside its device: the device stays in memory as long as the VM, and must
- * tolerate one late access.
+ * inside its device, which must tolerate one late access; a device that is
+ * unplugged leaves memory while all vCPUs are parked (plug.h).
  */
 #ifndef VIREO_BUS_H
 #define VIREO_BUS_H

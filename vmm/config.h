@@ -38,6 +38,7 @@ struct disk_config {
 	int fd;	      /* of it, from QMP; 0: it is opened */
 	char *format; /* raw, qcow2, auto; NULL: by the path's end */
 	bool readonly;
+	char *node;   /* its name, from QMP; NULL: the device's */
 	char *serial; /* up to 20 bytes, shown to the guest */
 	enum block_cache cache;
 	enum aio_kind aio;
@@ -147,6 +148,7 @@ struct config {
 	struct gdb_config gdb;
 	struct restore_config restore;
 	enum sandbox sandbox;
+	bool hotplug; /* devices come and go */
 	bool paused;
 	bool detach;   /* not of --config */
 	char *control; /* auto (default), on, off */

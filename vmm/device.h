@@ -6,6 +6,7 @@
  *
  * Life:  realize -> start <-> stop -> unrealize
  *                     reset (only while stopped)
+ * One that is plugged in lives the same life while the machine runs: plug.h.
  *
  * Locks:
  *   device.lock   mutex   the device's registers and state; taken by the bus
@@ -16,10 +17,12 @@
 #define VIREO_DEVICE_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct device;
 struct error;
+struct plug_request;
 struct state_table;
 struct vm;
 
@@ -59,6 +62,10 @@ struct device {
 	struct vm *vm;
 	struct device *next; /* in the order of creation */
 	char id[32];	     /* "serial0", "disk1": for logs and people */
+	bool plugged;	     /* came while the machine ran */
+	unsigned int slot;   /* on its bus, if it is to be in a certain one */
+	void *own;	     /* its configuration, where nobody else has it */
+	void (*release)(void *own);
 	pthread_mutex_t lock;
 };
 
@@ -69,6 +76,14 @@ struct device {
 int device_create(struct vm *vm, const struct dev_class *class,
 		  unsigned int index, const void *config, struct device **out,
 		  struct error *err);
+/*
+ * The same, and begun, reset and started as the others are: see plug.h, which
+ * says what @request is and who may do this when.
+ */
+int device_plug(struct vm *vm, const struct plug_request *request,
+		struct device **out, struct error *err);
+/* Stops it, if devices are started, and undoes all of that. */
+void device_unplug(struct device *dev, bool started);
 /* Of all devices, last created first. */
 void devices_destroy(struct vm *vm);
 int devices_begin(struct vm *vm, struct error *err);

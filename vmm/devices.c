@@ -23,7 +23,7 @@ int devices_create(struct vm *vm, struct error *err)
 		{ &fw_cfg_class, NULL },
 	};
 	unsigned int i;
-	int rc;
+	int rc = 0;
 
 	for (i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
 		rc = device_create(vm, fixed[i].class, 0, fixed[i].config, NULL,
@@ -31,6 +31,10 @@ int devices_create(struct vm *vm, struct error *err)
 		if (rc)
 			return rc;
 	}
+	if (cfg->hotplug)
+		rc = device_create(vm, &hotplug_class, 0, NULL, NULL, err);
+	if (rc)
+		return rc;
 	for (i = 0; i < cfg->nr_disks; i++) {
 		rc = device_create(vm, &virtio_blk_class, i, &cfg->disks[i],
 				   NULL, err);

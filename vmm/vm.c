@@ -14,6 +14,7 @@
 #include "log.h"
 #include "migrate/restore.h"
 #include "migrate/snapshot.h"
+#include "plug.h"
 #include "sandbox.h"
 #include "vcpu.h"
 
@@ -225,6 +226,7 @@ static int reset(struct vm *vm, enum vm_cause cause)
 	vm->state = VM_PRELAUNCH;
 	vm->crashed = false;
 	vm->io_error.device = NULL;
+	plug_reset(vm);
 	rc = power_on(vm, true, &vm->crash);
 	if (rc)
 		return rc;
@@ -433,6 +435,13 @@ void vm_tray_moved(struct vm *vm, const char *drive, bool open)
 	vm->tray.drive = drive;
 	vm->tray.open = open;
 	notify(vm, VM_EVENT_TRAY, VM_BY_GUEST);
+}
+
+void vm_unplugged(struct vm *vm, const char *id)
+{
+	vm->unplugged = id;
+	notify(vm, VM_EVENT_UNPLUGGED, VM_BY_GUEST);
+	vm->unplugged = NULL;
 }
 
 void vm_pause(struct vm *vm)

@@ -37,6 +37,7 @@
 
 struct config;
 struct device;
+struct hotplug;
 struct iothread;
 struct pci_host;
 struct vcpu;
@@ -69,7 +70,8 @@ enum vm_event {
 	VM_EVENT_IO_ERROR,  /* vm.io_error; if it stops the VM, STOP follows */
 	VM_EVENT_CRASH, /* why is in vm.crash; what --on-crash says follows */
 	VM_EVENT_TRAY,	/* see vm.tray */
-	VM_EVENT_SHUTDOWN, /* ended */
+	VM_EVENT_UNPLUGGED, /* vm.unplugged is gone */
+	VM_EVENT_SHUTDOWN,  /* ended */
 };
 
 /* Owned by who listens; called in the main thread. */
@@ -101,8 +103,9 @@ struct vm {
 	struct iothread *iothreads;
 	struct fastpath fast;
 	struct device *devices;
-	struct pci_host *pci; /* set by the host bridge's realize */
-	struct ich9 *ich9;    /* set by the LPC bridge's realize */
+	struct pci_host *pci;	 /* set by the host bridge's realize */
+	struct ich9 *ich9;	 /* set by the LPC bridge's realize */
+	struct hotplug *hotplug; /* set by its realize; NULL: there is none */
 	struct boot *boot;
 	struct snapshot *snapshot; /* being taken; the main thread's */
 	struct {
@@ -139,6 +142,7 @@ struct vm {
 		const char *drive; /* whose tray was moved last */
 		bool open;
 	} tray;
+	const char *unplugged; /* the id, while listeners are told */
 };
 
 /* All or nothing; @vm is all zeros, @cfg must outlive it. */
@@ -174,6 +178,7 @@ void vm_pause(struct vm *vm);
 void vm_resume(struct vm *vm);
 void vm_io_error(struct vm *vm, const struct vm_io_error *error);
 void vm_tray_moved(struct vm *vm, const char *drive, bool open);
+void vm_unplugged(struct vm *vm, const char *id);
 void vm_listen(struct vm *vm, struct vm_listener *listener);
 void vm_unlisten(struct vm *vm, struct vm_listener *listener);
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Included by the top Makefile: payload guests, build/tests/payload/*.elf.
 
-PAYLOAD_NAMES := alive blk debug hello mmio msg nested net pciscan pio reset spin \
+PAYLOAD_NAMES := alive blk debug hello mmio msg nested net pciscan pio plug reset spin \
                  triple windows writer
 PAYLOADS      := $(PAYLOAD_NAMES:%=$(B)/tests/payload/%.elf)
 # A guest at CPL 0 that sets up nothing: no SSE, no x87, no stack protector.

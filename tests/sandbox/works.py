@@ -14,6 +14,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -633,6 +634,37 @@ def tap(options):
     return work
 
 
+def plugged(place):
+    """Devices that come, and are used, and go."""
+    try:
+        interface = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+        # TUNSETIFF: IFF_TAP, IFF_NO_PI and IFF_VNET_HDR
+        fcntl.ioctl(interface, 0x400454ca, struct.pack("16sH22x", b"", 0x5002))
+    except OSError as e:
+        raise Missing(str(e)) from e
+    machine = place.start("plug", "--console", "none", "--hotplug")
+    client = place.client()
+    answer = client.ask("getfd", {"fdname": "tap"}, fds=[interface])
+    assert "return" in answer, answer
+    os.close(interface)
+    client.command("netdev_add", type="tap", id="wire", fd="tap")
+    with open(place.image("a.img"), "r+b") as f:
+        answer = client.ask("add-fd", {"fdset-id": 1}, fds=[f.fileno()])
+    assert "return" in answer, answer
+    client.command("blockdev-add", node_name="node", driver="file",
+                   filename="/dev/fdset/1")
+    for _ in range(3):
+        client.command("device_add", driver="virtio-net-pci", id="net",
+                       netdev="wire")
+        client.command("device_add", driver="virtio-blk-pci", id="disk",
+                       drive="node")
+        client.command("query-block")
+        for ident in "net", "disk":
+            client.command("device_del", id=ident)
+            client.event("DEVICE_DELETED")
+    quits(client, machine)
+
+
 def net_no_routes(options):
     def work(place):
         place.env["SIEVE_NO_ROUTES"] = "1"
@@ -663,6 +695,7 @@ WORKS = {
     "a block device": on_device,
     "a reset": reset,
     "a snapshot": kept,
+    "hot-plug": plugged,
     "pauses": paused,
     "random bytes": random_bytes,
     "a guest in the guest": nested,

@@ -53,6 +53,7 @@ static void build(struct tables *t, unsigned int nr_cpus)
 		.pci_mem64_base = 0x180000000,
 		/* As many as there are processors. */
 		.nr_virtio_mmio = nr_cpus,
+		.hotplug = nr_cpus > 1,
 	};
 
 	t->nr_cpus = nr_cpus;
@@ -118,8 +119,9 @@ static void structure(const struct tables *t)
 	assert_int_equal(le(fadt + 56, 4), 0x600); /* PM1a_EVT_BLK */
 	assert_int_equal(le(fadt + 64, 4), 0x604); /* PM1a_CNT_BLK */
 	assert_int_equal(le(fadt + 76, 4), 0x608); /* PM_TMR_BLK */
-	assert_int_equal(le(fadt + 80, 4), 0);	   /* no GPE0_BLK */
-	assert_int_equal(fadt[92], 0);		   /* nor a length */
+	/* GPE0_BLK and its length: only with hot-plug. */
+	assert_int_equal(le(fadt + 80, 4), t->nr_cpus > 1 ? 0x620 : 0);
+	assert_int_equal(fadt[92], t->nr_cpus > 1 ? 16 : 0);
 	/* Reset register there; not hardware-reduced; a fixed power button. */
 	assert_int_equal(le(fadt + 112, 4) & (1 << 10), 1 << 10);
 	assert_int_equal(le(fadt + 112, 4) & (1 << 20 | 1 << 4), 0);

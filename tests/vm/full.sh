@@ -6,7 +6,7 @@
 # The kernel unpacks archives that follow each other one after the other.
 make_full_initrd() {
 	full_initrd=$tmp/initrd
-	(cd tests/vm && printf '%s\n' guest.sh scsi_guest.sh net_guest.sh | cpio -o -H newc --quiet -R 0:0) |
+	(cd tests/vm && printf '%s\n' guest.sh scsi_guest.sh net_guest.sh hotplug_guest.sh | cpio -o -H newc --quiet -R 0:0) |
 		gzip | cat $initrd - >"$full_initrd"
 }
 

@@ -28,6 +28,16 @@ _vireo_client()
 		words=$("${COMP_WORDS[0]}" qmp "${COMP_WORDS[2]}" query-block 2>/dev/null |
 			sed -n 's/^ *"device": "\([a-z0-9-]*\)".*/\1/p')
 		;;
+	3,attach,*) words="disk net rng" ;;
+	4,attach,*)
+		[[ ${COMP_WORDS[3]} != disk ]] ||
+			mapfile -t COMPREPLY < <(compgen -f -- "$2")
+		;;
+	3,detach,*)
+		words=$("${COMP_WORDS[0]}" qmp "${COMP_WORDS[2]}" qom-list \
+			'{"path": "/machine/peripheral"}' 2>/dev/null |
+			sed -n 's/.*"name": "\([A-Za-z0-9._-]*\)".*/\1/p')
+		;;
 	3,qmp,*)
 		words=$("${COMP_WORDS[0]}" qmp "${COMP_WORDS[2]}" \
 			query-commands 2>/dev/null |

@@ -251,6 +251,74 @@ static void dsdt_isa(struct aml *aml)
 	aml_end(aml, isa);
 }
 
+/* As in "S1F": its slot in hexadecimal digits. */
+static void slot_name(char name[5], unsigned int slot)
+{
+	static const char hex[] = "0123456789ABCDEF";
+
+	memcpy(name, "S00", 4);
+	name[1] = hex[slot / 16];
+	name[2] = hex[slot % 16];
+}
+
+/*
+ * Slots of functions that come and go, but those of the chip set: what came, or
+ * is to go, is read from the registers of device/hotplug.c, and what the
+ * operating system is done with it writes there.
+ */
+static void dsdt_slots(struct aml *aml)
+{
+	static const struct {
+		const char *field;
+		unsigned int event; /* table 5.188: device check, eject request */
+	} changes[] = { { "PCIU", 1 }, { "PCID", 3 } };
+	unsigned int slot, i;
+	size_t dev, mark;
+	char name[5];
+
+	aml_io_region(aml, "PCHP", HOTPLUG_PORT, HOTPLUG_LEN);
+	mark = aml_fields(aml, "PCHP");
+	aml_field32(aml, "PCIU");
+	aml_field32(aml, "PCID");
+	aml_field32(aml, "PCEJ");
+	aml_end(aml, mark);
+
+	for (slot = 1; slot < LPC_SLOT; slot++) {
+		slot_name(name, slot);
+		dev = aml_device(aml, name);
+		aml_name(aml, "_ADR");
+		aml_int(aml, slot << 16);
+		aml_name(aml, "_SUN");
+		aml_int(aml, slot);
+		mark = aml_method(aml, "_EJ0", 1);
+		aml_store_int(aml, 1U << slot, "PCEJ");
+		aml_end(aml, mark);
+		aml_end(aml, dev);
+	}
+
+	mark = aml_method(aml, "PCNT", 0);
+	for (i = 0; i < 2; i++) {
+		aml_load(aml, changes[i].field, 0);
+		for (slot = 1; slot < LPC_SLOT; slot++) {
+			slot_name(name, slot);
+			dev = aml_if_bits(aml, 0, 1U << slot);
+			aml_notify(aml, name, changes[i].event);
+			aml_end(aml, dev);
+		}
+	}
+	aml_end(aml, mark);
+}
+
+static void dsdt_gpe(struct aml *aml)
+{
+	size_t scope = aml_scope(aml, "\\_GPE"), method;
+
+	method = aml_method(aml, "_E01", 0);
+	aml_ref(aml, "\\_SB.PCI0.PCNT");
+	aml_end(aml, method);
+	aml_end(aml, scope);
+}
+
 static void dsdt_pci(struct aml *aml, const struct acpi_params *params)
 {
 	size_t pci, mark;
@@ -283,11 +351,13 @@ static void dsdt_pci(struct aml *aml, const struct acpi_params *params)
 
 	dsdt_prt(aml);
 	dsdt_isa(aml);
+	if (params->hotplug)
+		dsdt_slots(aml);
 	aml_end(aml, pci);
 }
 
 /* Addresses that belong to the board and to no driver. */
-static void dsdt_board(struct aml *aml)
+static void dsdt_board(struct aml *aml, const struct acpi_params *params)
 {
 	size_t dev, crs;
 
@@ -297,6 +367,8 @@ static void dsdt_board(struct aml *aml)
 	crs = aml_resources(aml);
 	aml_res_mem32(aml, PCI_ECAM_BASE, PCI_ECAM_SIZE);
 	aml_res_io(aml, ICH9_PM_BASE, PM_PORTS);
+	if (params->hotplug)
+		aml_res_io(aml, HOTPLUG_PORT, HOTPLUG_LEN);
 	aml_resources_end(aml, crs);
 	aml_end(aml, dev);
 
@@ -360,10 +432,12 @@ static void dsdt(struct aml *aml, const struct acpi_params *params)
 	start = table_begin(aml, "DSDT", 2);
 	scope = aml_scope(aml, "\\_SB");
 	dsdt_pci(aml, params);
-	dsdt_board(aml);
+	dsdt_board(aml, params);
 	dsdt_cpus(aml, params->nr_cpus);
 	dsdt_virtio(aml, params->nr_virtio_mmio);
 	aml_end(aml, scope);
+	if (params->hotplug)
+		dsdt_gpe(aml);
 
 	/* 7.4.2: SLP_TYP for PM1a and PM1b, two reserved. */
 	aml_name(aml, "\\_S5");
@@ -389,12 +463,14 @@ static struct gas gas_io(uint16_t port, uint8_t bytes, uint8_t access)
 /*
  * SMI_CMD is 0 and SCI_EN always set: the machine has no legacy mode to leave.
  * Clear flags say as much as set ones: the power button is a fixed one, the PM
- * timer has 24 bits, MSI works, a CMOS RTC is there.  Nothing raises a general
- * purpose event, so no block of them is declared for the guest to clear.
+ * timer has 24 bits, MSI works, a CMOS RTC is there.  Only hot-plug raises a
+ * general purpose event: without it, no block of them is declared for the guest
+ * to clear.
  */
-static void fadt(struct aml *aml, uint64_t facs, uint64_t dsdt_gpa)
+static void fadt(struct aml *aml, const struct acpi_params *params,
+		 uint64_t facs, uint64_t dsdt_gpa)
 {
-	const struct fadt f = {
+	struct fadt f = {
 		.header = table_header("FACP", 6),
 		.minor_version = 4,
 		.firmware_ctrl = (uint32_t)facs,
@@ -421,6 +497,11 @@ static void fadt(struct aml *aml, uint64_t facs, uint64_t dsdt_gpa)
 	};
 	size_t start = aml->len;
 
+	if (params->hotplug) {
+		f.gpe0_blk = ICH9_GPE0;
+		f.gpe0_blk_len = ICH9_GPE0_LEN;
+		f.x_gpe0_blk = gas_io(ICH9_GPE0, ICH9_GPE0_LEN, 1);
+	}
 	aml_bytes(aml, &f, sizeof(f));
 	table_end(aml, start);
 }
@@ -515,7 +596,7 @@ int acpi_build(const struct acpi_params *params, void *buf, size_t cap,
 	dsdt(&aml, params);
 	align(&aml, 8);
 	tables[0] = gpa + aml.len;
-	fadt(&aml, facs_gpa, dsdt_gpa);
+	fadt(&aml, params, facs_gpa, dsdt_gpa);
 	align(&aml, 8);
 	tables[1] = gpa + aml.len;
 	madt(&aml, params->nr_cpus);

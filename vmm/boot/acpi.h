@@ -3,6 +3,7 @@
 #ifndef VIREO_ACPI_H
 #define VIREO_ACPI_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -10,6 +11,7 @@ struct acpi_params {
 	unsigned int nr_cpus; /* APIC ids are 0 to nr_cpus - 1 */
 	uint64_t pci_mem64_base;
 	unsigned int nr_virtio_mmio; /* see virtio/mmio.h */
+	bool hotplug;		     /* of PCI slots: see device/hotplug.c */
 };
 
 /*

@@ -18,6 +18,19 @@
 #define OP_EXT_DEVICE 0x82
 #define OP_ARG0 0x68
 #define OP_RETURN 0xa4
+#define OP_LOCAL0 0x60
+#define OP_STORE 0x70
+#define OP_AND 0x7b
+#define OP_NOTIFY 0x86
+#define OP_IF 0xa0
+#define OP_EXT_REGION 0x80
+#define OP_EXT_FIELD 0x81
+#define DUAL_NAME 0x2e
+#define MULTI_NAME 0x2f
+#define NO_TARGET 0
+
+#define REGION_IO 1
+#define FIELD_DWORD_WRITE_ZEROS 0x43 /* access; the rest of it is written 0 */
 
 /*
  * A PkgLength (20.2.4) is always given three bytes, which reach 1 MiB: so the
@@ -49,16 +62,33 @@ static void op(struct aml *aml, uint8_t opcode)
 	aml_le(aml, opcode, 1);
 }
 
-static void name_string(struct aml *aml, const char *name)
+static void name_segment(struct aml *aml, const char *name)
 {
 	char seg[4] = { '_', '_', '_', '_' };
-	size_t len;
+
+	memcpy(seg, name, strcspn(name, "."));
+	aml_bytes(aml, seg, sizeof(seg));
+}
+
+static void name_string(struct aml *aml, const char *name)
+{
+	const char *p;
+	uint8_t n = 1;
 
 	if (*name == '\\')
 		op(aml, (uint8_t)*name++);
-	len = strnlen(name, sizeof(seg));
-	memcpy(seg, name, len);
-	aml_bytes(aml, seg, sizeof(seg));
+	for (p = strchr(name, '.'); p; p = strchr(p + 1, '.'))
+		n++;
+	if (n == 2)
+		op(aml, DUAL_NAME);
+	if (n > 2) {
+		op(aml, MULTI_NAME);
+		op(aml, n);
+	}
+	for (p = name; p; p = strchr(p, '.')) {
+		p += *p == '.';
+		name_segment(aml, p);
+	}
 }
 
 void aml_name(struct aml *aml, const char *name)
@@ -164,6 +194,74 @@ size_t aml_method(struct aml *aml, const char *name, unsigned int args)
 	name_string(aml, name);
 	aml_le(aml, args, 1); /* not serialized */
 	return mark;
+}
+
+void aml_ref(struct aml *aml, const char *name)
+{
+	name_string(aml, name);
+}
+
+void aml_io_region(struct aml *aml, const char *name, uint16_t base,
+		   uint8_t len)
+{
+	op(aml, OP_EXT);
+	op(aml, OP_EXT_REGION);
+	name_string(aml, name);
+	op(aml, REGION_IO);
+	aml_int(aml, base);
+	aml_int(aml, len);
+}
+
+size_t aml_fields(struct aml *aml, const char *region)
+{
+	size_t mark;
+
+	op(aml, OP_EXT);
+	op(aml, OP_EXT_FIELD);
+	mark = pkg_begin(aml);
+	name_string(aml, region);
+	op(aml, FIELD_DWORD_WRITE_ZEROS);
+	return mark;
+}
+
+void aml_field32(struct aml *aml, const char *name)
+{
+	name_string(aml, name);
+	op(aml, 32); /* a PkgLength of one byte: bits */
+}
+
+void aml_load(struct aml *aml, const char *from, unsigned int local)
+{
+	op(aml, OP_STORE);
+	name_string(aml, from);
+	op(aml, (uint8_t)(OP_LOCAL0 + local));
+}
+
+void aml_store_int(struct aml *aml, uint64_t val, const char *to)
+{
+	op(aml, OP_STORE);
+	aml_int(aml, val);
+	name_string(aml, to);
+}
+
+size_t aml_if_bits(struct aml *aml, unsigned int local, uint64_t mask)
+{
+	size_t mark;
+
+	op(aml, OP_IF);
+	mark = pkg_begin(aml);
+	op(aml, OP_AND);
+	op(aml, (uint8_t)(OP_LOCAL0 + local));
+	aml_int(aml, mask);
+	op(aml, NO_TARGET);
+	return mark;
+}
+
+void aml_notify(struct aml *aml, const char *name, unsigned int event)
+{
+	op(aml, OP_NOTIFY);
+	name_string(aml, name);
+	aml_int(aml, event);
 }
 
 size_t aml_package(struct aml *aml, uint8_t elements)

@@ -27,11 +27,16 @@ void aml_le(struct aml *aml, uint64_t val, unsigned int size);
 /* Overwrites @size bytes at @pos. */
 void aml_patch(struct aml *aml, size_t pos, uint64_t val, unsigned int size);
 
-/* "\\_SB" or "PCI0": at most one segment, padded to four characters. */
+/*
+ * "\\_SB" or "PCI0", padded to four characters; or several, up to four, as in
+ * "\\_SB.PCI0".
+ */
 void aml_name(struct aml *aml, const char *name); /* its object follows */
 void aml_int(struct aml *aml, uint64_t val);
 void aml_string(struct aml *aml, const char *s);
 void aml_eisaid(struct aml *aml, const char *id); /* "PNP0A08" */
+void aml_ref(struct aml *aml,
+	     const char *name); /* names an object, or calls it */
 void aml_return_arg(struct aml *aml, unsigned int arg);
 
 size_t aml_scope(struct aml *aml, const char *name);
@@ -39,6 +44,17 @@ size_t aml_device(struct aml *aml, const char *name);
 size_t aml_method(struct aml *aml, const char *name, unsigned int args);
 size_t aml_package(struct aml *aml, uint8_t elements);
 void aml_end(struct aml *aml, size_t mark);
+
+/* 19.6.100: @len bytes of I/O space, which fields of 32 bits divide. */
+void aml_io_region(struct aml *aml, const char *name, uint16_t base,
+		   uint8_t len);
+size_t aml_fields(struct aml *aml, const char *region);
+void aml_field32(struct aml *aml, const char *name);
+/* In methods; their local variable @local is Local0 to Local7. */
+void aml_load(struct aml *aml, const char *from, unsigned int local);
+void aml_store_int(struct aml *aml, uint64_t val, const char *to);
+size_t aml_if_bits(struct aml *aml, unsigned int local, uint64_t mask);
+void aml_notify(struct aml *aml, const char *name, unsigned int event);
 
 /* A resource template, to follow aml_name("_CRS"). */
 size_t aml_resources(struct aml *aml);

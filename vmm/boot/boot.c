@@ -343,6 +343,7 @@ int boot_load(struct vm *vm, struct cpu_entry *entry, struct error *err)
 		.nr_cpus = vm->cfg->cpus,
 		.pci_mem64_base = pci_mem64_base(vm),
 		.nr_virtio_mmio = vm->nr_virtio_mmio,
+		.hotplug = vm->hotplug != NULL,
 	};
 	struct memmap map;
 	uint8_t *low;

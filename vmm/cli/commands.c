@@ -27,6 +27,12 @@ const struct cli_command cli_commands[] = {
 	  cli_resize },
 	{ "snapshot", "NAME DIR [--live] [--json]",
 	  "keep a machine as it is now in a new directory", cli_snapshot },
+	{ "attach",
+	  "NAME disk FILE|net TAP|rng [--id ID] [--serial TEXT] [--format F] "
+	  "[--ro] [--mac ADDRESS]",
+	  "plug a device into a machine that runs", cli_attach },
+	{ "detach", "NAME DEVICE [--timeout SECONDS]",
+	  "take a device out of a machine that runs", cli_detach },
 	{ "net", "[INTERFACE [BRIDGE]] [--queues N]",
 	  "print how to set up a TAP interface on the host", cli_net },
 	{ "img", "info|check|create|convert|resize|snapshot ...",

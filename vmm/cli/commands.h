@@ -42,6 +42,8 @@ int cli_qmp(int argc, char **argv, struct error *err);
 int cli_inspect(int argc, char **argv, struct error *err);
 int cli_snapshot(int argc, char **argv, struct error *err);
 int cli_resize(int argc, char **argv, struct error *err);
+int cli_attach(int argc, char **argv, struct error *err);
+int cli_detach(int argc, char **argv, struct error *err);
 int cli_net(int argc, char **argv, struct error *err);
 int cli_img(int argc, char **argv, struct error *err);
 int cli_config(int argc, char **argv, struct error *err);

@@ -22,7 +22,7 @@ struct remote {
 	char name[RUNDIR_NAME_MAX];
 	int limit_ms;
 	int fd;
-	int pidfd; /* -1 if there is none */
+	int pidfd;   /* -1 if there is none */
 	pid_t pid;
 	unsigned int last_id;
 
@@ -280,6 +280,12 @@ int remote_execute(struct remote *c, const char *command, json_t *args,
 	return execute(c, command, args, -1, ret, false, err);
 }
 
+int remote_send_fd(struct remote *c, int fd, const char *command, json_t *args,
+		   json_t **ret, struct error *err)
+{
+	return execute(c, command, args, fd, ret, false, err);
+}
+
 int remote_try(struct remote *c, const char *command, json_t *args,
 	       json_t **ret, struct error *err)
 {
@@ -289,7 +295,7 @@ int remote_try(struct remote *c, const char *command, json_t *args,
 int remote_pass_fd(struct remote *c, int fd, char *name, struct error *err)
 {
 	json_t *ret;
-	int rc = execute(c, "add-fd", NULL, fd, &ret, false, err);
+	int rc = remote_send_fd(c, fd, "add-fd", NULL, &ret, err);
 
 	if (rc)
 		return rc;

@@ -50,6 +50,10 @@ int remote_pass_fd(struct remote *c, int fd, char *name, struct error *err);
 int remote_try(struct remote *c, const char *command, struct json_t *args,
 	       struct json_t **ret, struct error *err);
 
+/* As remote_execute, with a descriptor of ours, which stays ours. */
+int remote_send_fd(struct remote *c, int fd, const char *command,
+		   struct json_t *args, struct json_t **ret, struct error *err);
+
 /* Sends a message as it is. */
 int remote_send(struct remote *c, const struct json_t *msg, struct error *err);
 /*

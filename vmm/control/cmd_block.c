@@ -71,6 +71,13 @@ const char *block_io_status(const struct blk_status *st)
 	return st->failed == ENOSPC ? "nospace" : st->failed ? "failed" : "ok";
 }
 
+/* A disk and its node have the same name, but for those that QMP has made. */
+static const char *node_of(const struct device *dev,
+			   const struct blk_status *st)
+{
+	return st->config->node ? st->config->node : dev->id;
+}
+
 json_t *cmd_query_block(struct qmp_call *call, json_t *args)
 {
 	const struct vm *vm = call->control->vm;
@@ -92,7 +99,7 @@ json_t *cmd_query_block(struct qmp_call *call, json_t *args)
 						"device", dev->id, "qdev", path,
 						"type", "unknown", "removable",
 						0, "locked", 0, "inserted",
-						block_inserted(dev->id,
+						block_inserted(node_of(dev, &st),
 							       virtio_blk_throttle(
 								       dev),
 							       &st),
@@ -168,8 +175,8 @@ json_t *cmd_query_blockstats(struct qmp_call *call, json_t *args)
 		if (dev->class != &virtio_blk_class)
 			continue;
 		virtio_blk_status(dev, &st);
-		entry = json_pack("{s:s,s:o}", "node-name", dev->id, "stats",
-				  block_stats(&st));
+		entry = json_pack("{s:s,s:o}", "node-name", node_of(dev, &st),
+				  "stats", block_stats(&st));
 		if (!json_is_true(json_object_get(args, "query-nodes"))) {
 			qom_device_path(vm, dev, path);
 			json_object_set_new(entry, "device",
@@ -181,14 +188,19 @@ json_t *cmd_query_blockstats(struct qmp_call *call, json_t *args)
 	return list;
 }
 
-/* A disk and its node have the same name; NULL: none has that one. */
+/* By the name of the device or of its node; NULL: none has that one. */
 static struct device *disk_named(struct qmp_call *call, const char *name)
 {
+	struct blk_status st;
 	struct device *dev;
 
-	for (dev = call->control->vm->devices; name && dev; dev = dev->next)
-		if (dev->class == &virtio_blk_class && !strcmp(dev->id, name))
+	for (dev = call->control->vm->devices; name && dev; dev = dev->next) {
+		if (dev->class != &virtio_blk_class)
+			continue;
+		virtio_blk_status(dev, &st);
+		if (!strcmp(dev->id, name) || !strcmp(node_of(dev, &st), name))
 			return dev;
+	}
 	return NULL;
 }
 

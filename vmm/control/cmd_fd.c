@@ -5,6 +5,7 @@
  * A client's are taken in the order in which they came.
  */
 #include <ctype.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,6 +37,24 @@ static struct named_fd **find_name(struct client *c, const char *name)
 		if (!strcmp((*n)->name, name))
 			break;
 	return n;
+}
+
+int qmp_take_fd(struct qmp_call *call, const char *name)
+{
+	struct named_fd **n = find_name(to_client(call->session), name);
+	int fd;
+
+	if (!*n) {
+		qmp_fail(call, "GenericError",
+			 "File descriptor named '%.64s' has not been found",
+			 name);
+		return -1;
+	}
+	fd = fcntl((*n)->fd, F_DUPFD_CLOEXEC, 3);
+	named_fd_del(n);
+	if (fd < 0)
+		qmp_fail(call, "GenericError", "too many file descriptors");
+	return fd;
 }
 
 json_t *cmd_getfd(struct qmp_call *call, json_t *args)

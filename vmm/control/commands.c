@@ -74,6 +74,16 @@ const struct qmp_command qmp_commands[] = {
 		"initial:int max:int rounds:int step:int interfaces?:[str] "
 		"id?:str",
 		NULL),
+	/* Devices that come and go. */
+	COMMAND("blockdev-add", cmd_blockdev_add, "@BlockdevOptions", NULL),
+	COMMAND("blockdev-del", cmd_blockdev_del, "node-name:str", NULL),
+	COMMAND("netdev_add", cmd_netdev_add, "@Netdev", NULL),
+	COMMAND("netdev_del", cmd_netdev_del, "id:str", NULL),
+	COMMAND("object-add", cmd_object_add, "@ObjectOptions", NULL),
+	COMMAND("object-del", cmd_object_del, "id:str", NULL),
+	COMMAND("device_add", cmd_device_add, "driver:str bus?:str id?:str ...",
+		NULL),
+	COMMAND("device_del", cmd_device_del, "id:str", NULL),
 	COMMAND("query-chardev", cmd_query_chardev, NULL, "[ChardevInfo]"),
 	COMMAND("query-pci", cmd_query_pci, NULL, "[PciInfo]"),
 	COMMAND("qom-list", cmd_qom_list, "path:str", "[ObjectPropertyInfo]"),

@@ -49,6 +49,16 @@ COMMAND(cmd_announce_self);
 /* cmd_snapshot.c */
 COMMAND(cmd_snapshot);
 
+/* cmd_plug.c */
+COMMAND(cmd_blockdev_add);
+COMMAND(cmd_blockdev_del);
+COMMAND(cmd_netdev_add);
+COMMAND(cmd_netdev_del);
+COMMAND(cmd_object_add);
+COMMAND(cmd_object_del);
+COMMAND(cmd_device_add);
+COMMAND(cmd_device_del);
+
 /* cmd_pci.c */
 COMMAND(cmd_query_pci);
 
@@ -116,5 +126,11 @@ bool scsi_place(struct qmp_call *call, json_t *args, const char *other,
  * it is a path, to be opened; or -1, and the call has failed.
  */
 int qmp_file(struct qmp_call *call, const char *name);
+/* One of getfd, which is the caller's then; or -1, and the call has failed. */
+int qmp_take_fd(struct qmp_call *call, const char *name);
+
+/* cmd_plug.c: what clients have made; devices that use any keep it. */
+struct backend;
+void backends_free(struct backend *list);
 
 #endif

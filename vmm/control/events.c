@@ -113,6 +113,12 @@ void control_on_vm(void *opaque, enum vm_event event, enum vm_cause cause)
 			       control->vm->tray.drive, "tray-open",
 			       control->vm->tray.open));
 		break;
+	case VM_EVENT_UNPLUGGED:
+		tell(control, "DEVICE_DELETED",
+		     json_pack("{s:s,s:s+}", "device", control->vm->unplugged,
+			       "path", "/machine/peripheral/",
+			       control->vm->unplugged));
+		break;
 	case VM_EVENT_SHUTDOWN:
 		tell(control, "SHUTDOWN",
 		     because(cause, shutdown_reason(control->vm, cause)));

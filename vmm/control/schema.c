@@ -107,6 +107,8 @@ static int check_members(const char *text, json_t *object, const char *prefix,
 	int rc;
 
 	while (next_word(&text, &w)) {
+		if (!*w.type)
+			continue; /* "..." */
 		snprintf(path, sizeof(path), "%s%s", prefix, w.name);
 		value = json_object_get(object, w.name);
 		if (!value && !w.optional)
@@ -147,6 +149,8 @@ static int check_object(const struct schema_type *t, json_t *object,
 		if (rc)
 			return rc;
 	}
+	if (find_word(t->text, "...", &w))
+		return 0;
 	json_object_foreach(object, key, value)
 		if (!find_word(t->text, key, &w) &&
 		    !(variant && find_word(variant->text, key, &w)))
@@ -173,7 +177,24 @@ static int check_array(const char *elem, json_t *array, const char *path,
 	return 0;
 }
 
-/* Its depth is that of the description, not of @value. */
+/*
+ * A string or an object: there is no argument of another kind.  It nests as deep
+ * as what the parser of messages lets pass.
+ */
+static int check_alternate(const struct schema_type *t, json_t *value,
+			   const char *path, const char *name,
+			   struct error *err)
+{
+	const char *text = t->text;
+	struct word w;
+
+	while (next_word(&text, &w))
+		if (json_is_string(value) == !strcmp(w.name, "str"))
+			return check_value(w.name, value, path, name, err);
+	return bad_type(path, t->name, err);
+}
+
+/* Its depth is that of the description, but where a type has itself in it. */
 static int check_value(const char *type, json_t *value, const char *path,
 		       const char *name, struct error *err)
 {
@@ -208,6 +229,8 @@ static int check_value(const char *type, json_t *value, const char *path,
 				name, json_string_value(value));
 		return 0;
 	}
+	if (t->meta == SCHEMA_ALTERNATE)
+		return check_alternate(t, value, path, name, err);
 	if (!json_is_object(value))
 		return bad_type(path, "object", err);
 	snprintf(prefix, sizeof(prefix), "%.120s.", path);
@@ -250,6 +273,8 @@ static json_t *members_of(struct introspection *in, const char *text)
 	struct word w;
 
 	while (next_word(&text, &w)) {
+		if (!*w.type)
+			continue;
 		member = json_pack("{s:s,s:s}", "name", w.name, "type",
 				   ref(in, w.type));
 		if (w.optional)

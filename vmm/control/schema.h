@@ -6,7 +6,7 @@
  * A type is written as a word: int, number, str, bool, any, the name of another, or
  * one of these in brackets, for an array: [str].  Members of an object are
  * written as name:type, with blanks between them, and name?:type if they may
- * be absent.
+ * be absent.  "..." at the end: others may be there, for the command to look at.
  */
 #ifndef VIREO_CONTROL_SCHEMA_H
 #define VIREO_CONTROL_SCHEMA_H

@@ -144,6 +144,49 @@ const struct schema_type schema_types[] = {
 	       "name:str backend:str mac:str link-up:bool peer:bool "
 	       "active-queues:int queues:[VireoNetQueue]"),
 
+	/* Devices that come and go. */
+	ENUM("BlockdevDriver",
+	     "blkdebug blklogwrites blkreplay blkverify bochs cloop compress "
+	     "copy-before-write copy-on-read dmg file snapshot-access ftp ftps "
+	     "gluster host_cdrom host_device http https iscsi luks nbd nfs "
+	     "null-aio null-co nvme parallels preallocate qcow qcow2 qed quorum "
+	     "raw rbd replication ssh throttle vdi vhdx vmdk vpc vvfat"),
+	ENUM("BlockdevDiscardOptions", "ignore unmap"),
+	ENUM("BlockdevAioOptions", "threads native io_uring"),
+	OBJECT("BlockdevCacheOptions", "direct?:bool no-flush?:bool"),
+	OBJECT("BlockdevOptionsFile", "filename:str aio?:BlockdevAioOptions"),
+	ALTERNATE("BlockdevRef", "BlockdevOptions str"),
+	OBJECT("BlockdevOptionsGenericFormat", "file:BlockdevRef"),
+	UNION("BlockdevOptions",
+	      "driver:BlockdevDriver node-name?:str "
+	      "discard?:BlockdevDiscardOptions cache?:BlockdevCacheOptions "
+	      "read-only?:bool auto-read-only?:bool",
+	      "driver",
+	      "file:BlockdevOptionsFile host_device:BlockdevOptionsFile "
+	      "raw:BlockdevOptionsGenericFormat "
+	      "qcow2:BlockdevOptionsGenericFormat"),
+	ENUM("NetClientDriver",
+	     "none nic user tap l2tpv3 socket stream dgram vde bridge hubport "
+	     "netmap vhost-user vhost-vdpa"),
+	OBJECT("NetdevTapOptions", "fd?:str vhost?:bool"),
+	UNION("Netdev", "id:str type:NetClientDriver", "type",
+	      "tap:NetdevTapOptions"),
+	ENUM("ObjectType",
+	     "authz-list authz-listfile authz-pam authz-simple can-bus "
+	     "can-host-socketcan colo-compare cryptodev-backend "
+	     "cryptodev-backend-builtin cryptodev-backend-lkcf "
+	     "cryptodev-vhost-user dbus-vmstate filter-buffer filter-dump "
+	     "filter-mirror filter-redirector filter-replay filter-rewriter "
+	     "input-barrier input-linux iothread main-loop memory-backend-epc "
+	     "memory-backend-file memory-backend-memfd memory-backend-ram "
+	     "pef-guest pr-manager-helper qtest rng-builtin rng-egd rng-random "
+	     "secret secret_keyring sev-guest thread-context s390-pv-guest "
+	     "throttle-group tls-creds-anon tls-creds-psk tls-creds-x509 "
+	     "tls-cipher-suites x-remote-object x-vfio-user-server"),
+	OBJECT("RngRandomProperties", "filename?:str"),
+	UNION("ObjectOptions", "qom-type:ObjectType id:str", "qom-type",
+	      "rng-random:RngRandomProperties"),
+
 	/* Other devices. */
 	OBJECT("ChardevInfo", "label:str filename:str frontend-open:bool"),
 	OBJECT("PciDeviceClass", "desc?:str class:int"),
@@ -195,6 +238,7 @@ const struct schema_event schema_events[] = {
 	{ "STOP", NULL },
 	{ "RESUME", NULL },
 	{ "DEVICE_TRAY_MOVED", "device:str id:str tray-open:bool" },
+	{ "DEVICE_DELETED", "device?:str path:str" },
 	{ "GUEST_PANICKED", "action:GuestPanicAction" },
 	{ 0 }
 };

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "commands.h"
 #include "server.h"
 
 #include <errno.h>
@@ -362,5 +363,6 @@ void control_close(struct control *control)
 	}
 	while (control->fdsets)
 		named_fd_del(&control->fdsets);
+	backends_free(control->backends);
 	free(control);
 }

@@ -41,6 +41,8 @@ int named_fd_add(struct named_fd **list, int fd, const char *name,
 		 json_int_t set);
 void named_fd_del(struct named_fd **at);
 
+struct backend;
+
 struct client {
 	struct qmp_session session;
 	struct client *next;
@@ -102,6 +104,7 @@ struct control {
 	struct loop_call bury;
 	struct vm_listener listener;
 	struct named_fd *fdsets;
+	struct backend *backends; /* cmd_plug.c */
 	time_t started;
 };
 

@@ -3,12 +3,16 @@
 #ifndef VIREO_DEVICES_H
 #define VIREO_DEVICES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "../device.h"
 
+struct aio;
 struct chardev;
+struct hotplug;
 struct ich9;
+struct vm;
 
 /* config: const char *, the chardev target */
 extern const struct dev_class serial_class; /* 16550 UART at 3f8h, IRQ 4 */
@@ -24,6 +28,7 @@ const struct chardev *serial_chardev(const struct device *dev);
 #define ICH9_PM1_CNT 0x604
 #define ICH9_PM_TMR 0x608
 #define ICH9_GPE0 0x620
+#define ICH9_GPE0_LEN 16 /* status, then enable */
 #define ICH9_SCI_GSI 9
 #define ICH9_RESET_PORT 0xcf9
 #define ICH9_RESET_VALUE 0x06
@@ -32,8 +37,33 @@ const struct chardev *serial_chardev(const struct device *dev);
 /* Presses the power button: SCI if the guest enabled it; any thread. */
 void ich9_power_button(struct ich9 *ich9);
 
+/* Raises general purpose event @nr, of the first 8; any thread. */
+void ich9_gpe(struct ich9 *ich9, unsigned int nr);
+
 /* The reset register, which lies within the host bridge's CF8h range. */
 uint8_t ich9_reset_read(struct ich9 *ich9);
 void ich9_reset_write(struct ich9 *ich9, uint8_t val);
+
+/* ---- slots whose functions come and go: hotplug.c ---- */
+
+extern const struct dev_class hotplug_class; /* 0cc0h, GPE 1 */
+
+#define HOTPLUG_PORT 0xcc0
+#define HOTPLUG_LEN 12
+#define HOTPLUG_GPE 1
+
+/* Main thread: the guest is told that a function is there. */
+void hotplug_added(struct hotplug *hotplug, unsigned int slot);
+/* The same: or is to go; false if it has not heard of that yet. */
+bool hotplug_ask(struct hotplug *hotplug, unsigned int slot);
+/* Slots that the guest was asked for and has not ejected, a bit each. */
+uint32_t hotplug_asked(struct hotplug *hotplug);
+/* The function is gone, whoever wanted that. */
+void hotplug_gone(struct hotplug *hotplug, unsigned int slot);
+/*
+ * The I/O of disks that are plugged in, in the main thread: a machine that is
+ * locked in makes no threads.  @direct: of a file with O_DIRECT.
+ */
+struct aio *hotplug_aio(struct hotplug *hotplug, bool direct);
 
 #endif

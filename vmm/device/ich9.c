@@ -74,7 +74,8 @@ struct ich9 {
 	uint64_t tmr_offset;  /* the timer is at loop_now() + this, in ns */
 	uint64_t tmr_saved;   /* where it is, while it is saved or loaded */
 	uint64_t tmr_toggles; /* TMROF_STS has taken account of as many */
-	uint8_t gpe_en[8];    /* nothing sets GPE0_STS */
+	uint8_t gpe_sts[8];
+	uint8_t gpe_en[8];
 	uint32_t smi_en;
 	uint8_t apm_regs[2];
 	uint8_t port92_reg;
@@ -136,7 +137,9 @@ static void update_sci(struct ich9 *ich9)
 	if (toggles != ich9->tmr_toggles)
 		ich9->pm1_sts |= PM1_TMR;
 	ich9->tmr_toggles = toggles;
-	irq_set(&ich9->sci, ich9->pm1_sts & ich9->pm1_en);
+	/* No event beyond the first 8 is ever raised. */
+	irq_set(&ich9->sci, (ich9->pm1_sts & ich9->pm1_en) ||
+				    (ich9->gpe_sts[0] & ich9->gpe_en[0]));
 
 	if (ich9->pm1_en & ~ich9->pm1_sts & PM1_TMR)
 		loop_timer_arm(ich9->pci.dev.vm->loop, &ich9->tmr,
@@ -161,6 +164,14 @@ void ich9_power_button(struct ich9 *ich9)
 	pthread_mutex_unlock(&ich9->pci.dev.lock);
 }
 
+void ich9_gpe(struct ich9 *ich9, unsigned int nr)
+{
+	pthread_mutex_lock(&ich9->pci.dev.lock);
+	ich9->gpe_sts[0] |= (uint8_t)(1U << nr);
+	update_sci(ich9);
+	pthread_mutex_unlock(&ich9->pci.dev.lock);
+}
+
 /* ---- power management block ------------------------------------------------
  */
 
@@ -177,6 +188,10 @@ static uint32_t pm_reg(struct ich9 *ich9, uint64_t off)
 		return ich9->pm1_cnt | CNT_SCI_EN;
 	case PM_TMR:
 		return tmr_ticks(tmr_now(ich9)) & ((1U << TMR_BITS) - 1);
+	case GPE0_STS:
+	case GPE0_STS + 4:
+		memcpy(&val, ich9->gpe_sts + off - GPE0_STS, sizeof(val));
+		return val;
 	case GPE0_EN:
 	case GPE0_EN + 4:
 		memcpy(&val, ich9->gpe_en + off - GPE0_EN, sizeof(val));
@@ -237,6 +252,9 @@ static void pm_write8(struct ich9 *ich9, uint64_t off, uint8_t val)
 		break;
 	case PM1_CNT + 1:
 		write_sleep(ich9, val);
+		break;
+	case GPE0_STS ... GPE0_STS + 7:
+		ich9->gpe_sts[off - GPE0_STS] &= (uint8_t)~val;
 		break;
 	case GPE0_EN ... GPE0_EN + 7:
 		ich9->gpe_en[off - GPE0_EN] = val;
@@ -433,6 +451,7 @@ static void ich9_reset(struct device *dev)
 	pthread_mutex_lock(&dev->lock);
 	ich9->pm1_sts = ich9->pm1_en = ich9->pm1_cnt = 0;
 	ich9->tmr_toggles = tmr_ticks(tmr_now(ich9)) / TMR_MSB;
+	memset(ich9->gpe_sts, 0, sizeof(ich9->gpe_sts));
 	memset(ich9->gpe_en, 0, sizeof(ich9->gpe_en));
 	ich9->smi_en = 0;
 	memset(ich9->apm_regs, 0, sizeof(ich9->apm_regs));
@@ -449,6 +468,7 @@ static const struct state_field ich9_fields[] = {
 	{ STATE_U(struct ich9, pm1_en) },
 	{ STATE_U(struct ich9, pm1_cnt) },
 	{ STATE_U(struct ich9, tmr_saved) },
+	{ STATE_BYTES(struct ich9, gpe_sts) },
 	{ STATE_BYTES(struct ich9, gpe_en) },
 	{ STATE_U(struct ich9, smi_en) },
 	{ STATE_BYTES(struct ich9, apm_regs) },

@@ -76,10 +76,7 @@ int pci_host_init(struct pci_host *host, const struct vm *vm,
 		return error_sys(err, errno, "PCI configuration space");
 	pthread_mutex_init(&host->lock, NULL);
 	host->window = window;
-	host->next_io = PCI_IO_START;
-	host->next_mem32 = PCI_MEM32_BASE;
-	host->next_mem64 = pci_mem64_base(vm);
-	host->end_mem64 = host->next_mem64 + PCI_MEM64_SIZE - 1;
+	host->mem64 = pci_mem64_base(vm);
 	return 0;
 }
 
@@ -233,15 +230,43 @@ static void bars_changed(struct pci_dev *pci)
 			bars_update(host->devs[i]);
 }
 
-/* A naturally aligned place in the window that ends at @last, or 0. */
-static uint64_t place(uint64_t *next, uint64_t last, uint64_t len)
+/* The BAR whose home in @bus has a part of [base, base + len), or NULL. */
+static const struct pci_bar *home_at(const struct pci_host *host,
+				     enum pci_bar_type type, uint64_t base,
+				     uint64_t len)
 {
-	uint64_t base = (*next + len - 1) & ~(len - 1);
+	const struct pci_bar *bar;
+	unsigned int devfn, i;
 
-	if (base < *next || base > last || last - base < len - 1)
-		return 0;
-	*next = base + len;
-	return base;
+	for (devfn = 0; devfn < PCI_NR_DEVFN; devfn += 8) {
+		if (!host->devs[devfn])
+			continue;
+		for (i = 0; i < PCI_NR_BARS; i++) {
+			bar = &host->devs[devfn]->bars[i];
+			if (bar->type == type && bar->home &&
+			    bar->home < base + len &&
+			    base < bar->home + bar->range.len)
+				return bar;
+		}
+	}
+	return NULL;
+}
+
+/* The first naturally aligned place of its own in [base, last], or 0. */
+static uint64_t place(const struct pci_host *host, enum pci_bar_type type,
+		      uint64_t base, uint64_t last, uint64_t len)
+{
+	const struct pci_bar *taken;
+
+	for (;;) {
+		base = (base + len - 1) & ~(len - 1);
+		if (base > last || last - base < len - 1)
+			return 0;
+		taken = home_at(host, type, base, len);
+		if (!taken)
+			return base;
+		base = taken->home + taken->range.len;
+	}
 }
 
 void pci_bar_init(struct pci_dev *pci, unsigned int nr, enum pci_bar_type type,
@@ -263,17 +288,19 @@ void pci_bar_init(struct pci_dev *pci, unsigned int nr, enum pci_bar_type type,
 	put32(wmask, ~(uint32_t)(len - 1));
 	switch (type) {
 	case PCI_BAR_IO:
-		bar->home = place(&host->next_io, PCI_IO_END, len);
+		bar->home = place(host, type, PCI_IO_START, PCI_IO_END, len);
 		put32(reg, PCI_BASE_ADDRESS_SPACE_IO);
 		break;
 	case PCI_BAR_MEM64:
-		bar->home = place(&host->next_mem64, host->end_mem64, len);
+		bar->home = place(host, type, host->mem64,
+				  host->mem64 + PCI_MEM64_SIZE - 1, len);
 		put32(reg, PCI_BASE_ADDRESS_MEM_TYPE_64 |
 				   PCI_BASE_ADDRESS_MEM_PREFETCH);
 		put32(wmask + 4, UINT32_MAX);
 		break;
 	default:
-		bar->home = place(&host->next_mem32, PCI_MEM32_END, len);
+		bar->home =
+			place(host, type, PCI_MEM32_BASE, PCI_MEM32_END, len);
 		put32(reg, 0);
 		break;
 	}
@@ -339,8 +366,10 @@ int pci_dev_init(struct pci_dev *pci, int devfn, const struct pci_ids *ids,
 		      PCI_STATUS_REC_TARGET_ABORT |
 		      PCI_STATUS_REC_MASTER_ABORT |
 		      PCI_STATUS_SIG_SYSTEM_ERROR | PCI_STATUS_DETECTED_PARITY);
+	pci->hidden = pci->dev.plugged;
 	host->devs[devfn] = pci;
-	show_ecam(pci, true);
+	if (!pci->hidden)
+		show_ecam(pci, true);
 	pthread_mutex_unlock(&host->lock);
 	return 0;
 
@@ -415,7 +444,8 @@ void pci_dev_reset(struct pci_dev *pci)
 	for (i = 0; i < PCI_NR_BARS; i++) {
 		struct pci_bar *bar = &pci->bars[i];
 
-		if (!bar->home)
+		/* Where one that is plugged in goes is the guest's business. */
+		if (!bar->home || pci->hidden)
 			continue;
 		put32(bar_reg(pci, i),
 		      get32(bar_reg(pci, i)) | (uint32_t)bar->home);
@@ -428,6 +458,10 @@ void pci_dev_reset(struct pci_dev *pci)
 	bars_changed(pci);
 	pci_config_live(pci, false);
 	pci_config_show(pci);
+	if (pci->hidden) {
+		pci->hidden = false;
+		show_ecam(pci, true);
+	}
 	pthread_mutex_unlock(&pci->host->lock);
 }
 
@@ -466,9 +500,12 @@ void pci_intx_set(struct pci_dev *pci, bool level)
 static struct pci_dev *find(struct pci_host *host, unsigned int bdf,
 			    unsigned int off, unsigned int size)
 {
+	struct pci_dev *pci;
+
 	if (bdf >= PCI_NR_DEVFN || off + size > PCI_CONFIG_SIZE)
 		return NULL;
-	return host->devs[bdf];
+	pci = host->devs[bdf];
+	return pci && !pci->hidden ? pci : NULL;
 }
 
 uint32_t pci_config_read(struct pci_host *host, unsigned int bdf,

@@ -82,12 +82,8 @@ struct pci_host {
 	struct pci_dev *devs[PCI_NR_DEVFN];
 	struct fast_region *window; /* what CFCh reads; borrowed */
 	unsigned int nr_live;
-	bool blocked; /* a BAR stayed unmapped as another was in its place */
-	/* Where the next BAR finds its home. */
-	uint64_t next_io;
-	uint64_t next_mem32;
-	uint64_t next_mem64;
-	uint64_t end_mem64;
+	bool blocked;	/* a BAR stayed unmapped as another was in its place */
+	uint64_t mem64; /* the window of 64-bit BARs */
 };
 
 /* @window: all ones but for what is not read through it. */
@@ -129,6 +125,7 @@ struct pci_dev {
 	struct irq_source intx;
 	bool intx_level;    /* wanted by the device; shown unless disabled */
 	bool live;	    /* as pci_config_live was told */
+	bool hidden;	    /* plugged in, and not reset yet */
 	uint8_t saved[256]; /* of config, while it is saved or loaded */
 	struct log_limit guest_faults;
 	/* Optional: bytes [off, off + size) were written by the guest. */

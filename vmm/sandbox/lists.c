@@ -138,6 +138,10 @@ static const struct sandbox_call main_calls[] = {
 	CALL(writev),
 	IOCTL(TUNSETOFFLOAD),
 	IOCTL(TUNSETQUEUE),
+	/* Those that are plugged in. */
+	IOCTL(TUNGETIFF),
+	IOCTL(TUNSETVNETHDRSZ),
+	FCNTL(F_SETFD),
 	/* SCSI disks, images that come by QMP or get another size. */
 	CALL(io_submit),
 	CALL(io_uring_enter),

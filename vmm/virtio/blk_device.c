@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../config.h"
+#include "../device/devices.h"
 #include "../error.h"
 #include "../iothread.h"
 #include "../state.h"
@@ -100,14 +101,20 @@ static int lane_open_aio(void *opaque, struct error *err)
 {
 	struct blk_lane *lane = opaque;
 	struct virtio_blk *blk = lane->blk;
-	enum sandbox sandbox = blk->vpci.pci.dev.vm->cfg->sandbox;
-	int rc =
-		aio_open(&lane->aio, lane->loop, blk->block->aio, sandbox, err);
+	const struct device *dev = &blk->vpci.pci.dev;
+	enum sandbox sandbox = dev->vm->cfg->sandbox;
+	int rc;
+
+	if (dev->plugged) {
+		lane->aio = hotplug_aio(dev->vm->hotplug, blk->block->direct);
+		return 0;
+	}
+	rc = aio_open(&lane->aio, lane->loop, blk->block->aio, sandbox, err);
 
 	/* The host may have no more of what was not asked for. */
 	if (rc == -EAGAIN &&
 	    (blk->disk->aio == AIO_AUTO || blk->disk->aio == AIO_KERNEL)) {
-		log_info(blk->vpci.pci.dev.id, "%s; so aio=threads",
+		log_info(dev->id, "%s; so aio=threads",
 			 err ? err->text : "no Linux AIO");
 		rc = aio_open(&lane->aio, lane->loop, AIO_THREADS, sandbox,
 			      err);
@@ -142,7 +149,8 @@ static void lane_end(struct blk_lane *lane)
 /* Nobody runs its loop any more. */
 static void lane_close(struct blk_lane *lane)
 {
-	if (lane->aio)
+	/* Else it is lent. */
+	if (lane->aio && !lane->blk->vpci.pci.dev.plugged)
 		aio_close(lane->aio);
 	if (lane->iothread)
 		iothread_free(lane->iothread);
@@ -390,6 +398,8 @@ static int blk_realize(struct device *dev, const void *config,
 	const char *serial = disk->serial ? disk->serial : dev->id;
 	const struct block_options options = {
 		.path = disk->path,
+		.fd = disk->fd,
+		.nodes = dev->vm->nodes,
 		.format = disk->format,
 		.readonly = disk->readonly,
 		.cache = disk->cache,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "../error.h"
@@ -314,6 +315,13 @@ static uint64_t hash(uint64_t h, const char *text)
 	return h;
 }
 
+static void random_mac(uint8_t mac[NET_MAC])
+{
+	if (getrandom(mac, NET_MAC, 0) != NET_MAC)
+		memset(mac, 0x5e, NET_MAC);
+	mac[0] = 0x02;
+}
+
 /*
  * The same for the same machine whenever it runs, and probably nobody else's: an
  * address that is administered locally.
@@ -322,11 +330,17 @@ static void default_mac(struct virtio_nic *nic)
 {
 	const struct device *dev = &nic->vpci.pci.dev;
 	const char *name = dev->vm->cfg->name;
-	int fd = open("/etc/machine-id", O_RDONLY | O_CLOEXEC);
 	char host[64] = "";
 	unsigned int i;
 	uint64_t h;
+	int fd;
 
+	/* Nobody remembers it, and a machine that runs opens no files. */
+	if (dev->plugged) {
+		random_mac(nic->mac);
+		return;
+	}
+	fd = open("/etc/machine-id", O_RDONLY | O_CLOEXEC);
 	if (fd >= 0) {
 		if (read(fd, host, sizeof(host) - 1) < 0)
 			*host = '\0';

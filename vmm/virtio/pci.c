@@ -683,7 +683,9 @@ int virtio_pci_init(struct virtio_pci *vpci, const struct virtio_class *class,
 	rc = virtio_init(&vpci->vdev, class, &vpci_transport, dev);
 	if (rc)
 		return error_sys(err, -rc, "cannot make %s", dev->id);
-	rc = pci_dev_init(&vpci->pci, -1, &ids, err);
+	rc = pci_dev_init(&vpci->pci,
+			  dev->slot ? (int)PCI_DEVFN(dev->slot, 0) : -1, &ids,
+			  err);
 	if (rc)
 		goto err_virtio;
 	vpci->pci.config[PCI_INTERRUPT_PIN] = 1;
