@@ -153,6 +153,7 @@ static const struct sandbox_call main_calls[] = {
 	IOCTL(VHOST_VSOCK_SET_RUNNING),
 	CALL(sendmsg),
 	CALL(shutdown),
+	CALL_IF(setsockopt, 1, ALL_BITS, SOL_SOCKET),
 	/* SCSI disks, images that come by QMP or get another size. */
 	CALL(io_submit),
 	CALL(io_uring_enter),
