@@ -73,8 +73,8 @@ struct net_config {
 	unsigned int fd;     /* tap: open already */
 	bool has_fd;
 	enum vhost_use vhost; /* tap: the kernel serves the queues */
-	char *path;    /* link, passt, vhost-user: the socket */
-	char *subnet;  /* user: as 10.0.2.0/24 */
+	char *path;	      /* link, passt, vhost-user: the socket */
+	char *subnet;	      /* user: as 10.0.2.0/24 */
 	char *hostfwd; /* user: as tcp:127.0.0.1:2222-:22, more after + */
 	bool isolated; /* user: nothing but what is forwarded */
 	/* As of a disk, from here on, but that operations are frames. */

@@ -75,7 +75,8 @@ int net_check(const struct net_config *cfg, struct error *err)
 	if (path && !cfg->path)
 		return error_set(err, EINVAL, "path is missing");
 	if (!path && cfg->path)
-		return error_set(err, EINVAL, "path is of link, passt and vhost-user only");
+		return error_set(err, EINVAL,
+				 "path is of link, passt and vhost-user only");
 	if (!user && (cfg->hostfwd || cfg->subnet || cfg->isolated))
 		return error_set(err, EINVAL,
 				 "hostfwd, subnet and isolated are of user only");

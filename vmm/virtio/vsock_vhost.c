@@ -124,6 +124,11 @@ static int vsock_realize(struct device *dev, const void *config,
 	unsigned int i;
 	int rc;
 
+	if (cfg->vhost == VHOST_OFF)
+		return error_set(err, EINVAL,
+				 "%s: only the kernel serves sockets, so "
+				 "vhost=off cannot be",
+				 dev->id);
 	vhost_init(&v->vhost, &vhost_vsock_ops, &dev->vm->mem);
 	rc = vsock_open(v, cfg->cid, err);
 	if (rc) {
