@@ -8,7 +8,7 @@
 start_vhost_tap() {
 	modprobe vhost_net && make_tap vtap1 192.168.78.1 || return
 	start_net vhost "tap,name=vtap1,vhost=on,queues=2,iothreads=2,mtu=1400,mac=52:54:00:00:00:08" \
-		--cpus 2 --log info
+		--cpus 2 --log info --sandbox strict
 }
 
 vhost_tap() {

@@ -95,13 +95,14 @@ static void take_fds(struct msghdr *msg, int *out)
 	}
 }
 
-/* All of @len bytes, within VHOST_WAIT_S for each part. */
+/* All of @len bytes, within VHOST_WAIT_S, or twice that if it dawdles. */
 static int get(struct vhost *vh, void *buf, size_t len, int *fd)
 {
 	union {
 		char room[CMSG_SPACE(MAX_FDS * sizeof(int))];
 		struct cmsghdr align;
 	} control;
+	uint64_t end = loop_now() + VHOST_WAIT_S * 1000000000ULL;
 	size_t at = 0;
 	ssize_t n;
 
@@ -119,6 +120,8 @@ static int get(struct vhost *vh, void *buf, size_t len, int *fd)
 			return n ? -errno : -ENOTCONN;
 		take_fds(&msg, fd);
 		at += (size_t)n;
+		if (at < len && loop_now() > end)
+			return -ETIMEDOUT;
 	}
 	return 0;
 }
