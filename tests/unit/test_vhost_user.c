@@ -261,7 +261,7 @@ static const uint32_t early[] = { VU_GET_FEATURES, VU_GET_PROTOCOL_FEATURES,
 static void test_bad_greeting(void **state)
 {
 	struct fixture *f = *state;
-	struct error err;
+	struct error err = { "" };
 	enum fault fault;
 	unsigned int i;
 

@@ -174,9 +174,9 @@ vhost_devices_pause() {
 	vhost_blk && vhost_fs_data
 }
 
-# The guest's driver fails what it asks for; nothing else does.
+# The device is of no use any more; all else is.
 vhost_fs_gone() {
-	has_devices || return
+	has_devices && tell devices fs_end && want said '^unmounted$' || return
 	kill "$fs_pid"
 	reaches devices err 'fs0: its backend has gone' &&
 		reaches devices err 'fs0: .*device needs reset' || return

@@ -71,6 +71,11 @@ fs_data() {
 	say wrote "$(sum </shared/made)"
 }
 
+# A file system that is mounted has its driver wait for ever for who is gone.
+fs_end() {
+	umount /shared && say unmounted
+}
+
 # vsock_data PORT: some bytes to the host, and what comes back
 vsock_data() {
 	modprobe vmw_vsock_virtio_transport
