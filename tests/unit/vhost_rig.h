@@ -121,7 +121,10 @@ static inline void backend_reply(struct backend *b, uint32_t request,
 		head.request += b->fault == FAULT_REQUEST;
 		if (b->fault == FAULT_FLAGS)
 			head.flags = VU_VERSION;
-		if (b->fault == FAULT_VALUE)
+		/* The ring's number is right. */
+		if (b->fault == FAULT_VALUE && request == VU_GET_VRING_BASE)
+			memset(room + 4, 0x7f, size - 4);
+		else if (b->fault == FAULT_VALUE)
 			memset(room, 0x7f, size);
 		head.size += b->fault == FAULT_LONG;
 		head.size -= b->fault == FAULT_SHORT;
