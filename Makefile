@@ -274,7 +274,7 @@ install: vmm tools
 	install -D -m 755 $(B)/vireo-stat $(DESTDIR)$(prefix)/bin/vireo-stat
 	install -D -m 755 $(B)/vireo-slirp $(DESTDIR)$(prefix)/bin/vireo-slirp
 	install -D -m 644 vmm/vireo.1 $(DESTDIR)$(prefix)/share/man/man1/vireo.1
-	for page in config snapshot disk gdb hotplug memory net sandbox; do \
+	for page in config disk gdb hotplug memory net sandbox snapshot vhost; do \
 		install -D -m 644 vmm/vireo-$$page.7 \
 			$(DESTDIR)$(prefix)/share/man/man7/vireo-$$page.7 || exit 1; \
 	done
@@ -309,6 +309,7 @@ uninstall:
 		$(DESTDIR)$(prefix)/share/man/man7/vireo-net.7 \
 		$(DESTDIR)$(prefix)/share/man/man7/vireo-sandbox.7 \
 		$(DESTDIR)$(prefix)/share/man/man7/vireo-snapshot.7 \
+		$(DESTDIR)$(prefix)/share/man/man7/vireo-vhost.7 \
 		$(DESTDIR)$(prefix)/share/man/man4/vireo.4 \
 		$(DESTDIR)$(prefix)/share/vireo/vm.schema.json \
 		$(patsubst uapi/%,$(DESTDIR)$(prefix)/include/%,$(wildcard uapi/linux/*.h)) \

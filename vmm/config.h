@@ -19,6 +19,8 @@
 #define CONFIG_MAX_DISK_QUEUES 256
 #define CONFIG_MAX_CDROMS 4
 #define CONFIG_MAX_NETS 8
+#define CONFIG_MAX_FS 8
+#define CONFIG_MAX_VHOST_BLK 8
 /* Limits of disks: requests, and bytes, a second. */
 #define CONFIG_MAX_IOPS 1000000000U
 #define CONFIG_MIN_BPS 1024U
@@ -58,7 +60,10 @@ struct disk_config {
 };
 
 /* The order of the words in options_table.c */
-enum net_kind { NET_USER, NET_TAP, NET_LINK, NET_PASST };
+enum net_kind { NET_USER, NET_TAP, NET_LINK, NET_PASST, NET_VHOST_USER };
+
+/* The order of the words in options_table.c */
+enum vhost_use { VHOST_AUTO, VHOST_ON, VHOST_OFF };
 
 struct net_config {
 	enum net_kind kind;
@@ -68,8 +73,9 @@ struct net_config {
 	char *name;	     /* tap: the interface; NULL: the host picks one */
 	unsigned int fd;     /* tap: open already */
 	bool has_fd;
-	char *path;    /* link, passt: the socket */
-	char *subnet;  /* user: as 10.0.2.0/24 */
+	enum vhost_use vhost; /* tap: the kernel serves the queues */
+	char *path;	      /* link, passt, vhost-user: the socket */
+	char *subnet;	      /* user: as 10.0.2.0/24 */
 	char *hostfwd; /* user: as tcp:127.0.0.1:2222-:22, more after + */
 	bool isolated; /* user: nothing but what is forwarded */
 	/* As of a disk, from here on, but that operations are frames. */
@@ -79,6 +85,26 @@ struct net_config {
 	unsigned int iops_burst;
 	uint64_t bps;
 	uint64_t bps_burst;
+};
+
+/* A disk of a vhost-user backend's. */
+struct vhost_blk_config {
+	char *path;	     /* its socket */
+	unsigned int queues; /* 0: as of a disk */
+};
+
+/* A directory of a vhost-user backend's. */
+struct fs_config {
+	char *tag;
+	char *path;
+	unsigned int queues; /* of requests; 0: 1 */
+};
+
+struct vsock_config {
+	bool present;
+	uint32_t cid;
+	char *path;
+	enum vhost_use vhost;
 };
 
 struct rng_config {
@@ -141,6 +167,11 @@ struct config {
 	unsigned int nr_cdroms;
 	struct net_config nets[CONFIG_MAX_NETS];
 	unsigned int nr_nets;
+	struct vhost_blk_config vhost_blks[CONFIG_MAX_VHOST_BLK];
+	unsigned int nr_vhost_blks;
+	struct fs_config fs[CONFIG_MAX_FS];
+	unsigned int nr_fs;
+	struct vsock_config vsock;
 	struct rng_config rng;
 	struct vcon_config vcon;
 	struct virtio_config virtio;

@@ -52,6 +52,24 @@ int devices_create(struct vm *vm, struct error *err)
 		if (rc)
 			return rc;
 	}
+	for (i = 0; i < cfg->nr_vhost_blks; i++) {
+		rc = device_create(vm, &vhost_blk_class, i, &cfg->vhost_blks[i],
+				   NULL, err);
+		if (rc)
+			return rc;
+	}
+	for (i = 0; i < cfg->nr_fs; i++) {
+		rc = device_create(vm, &vhost_fs_class, i, &cfg->fs[i], NULL,
+				   err);
+		if (rc)
+			return rc;
+	}
+	if (cfg->vsock.present) {
+		rc = device_create(vm, &virtio_vsock_vhost_class, 0,
+				   &cfg->vsock, NULL, err);
+		if (rc)
+			return rc;
+	}
 	if (cfg->rng.present) {
 		rc = device_create(vm, &virtio_rng_class, 0, &cfg->rng, NULL,
 				   err);

@@ -69,7 +69,7 @@ const char *opt_nearest(const struct opt *table, const char *dashes,
 		d = len && !strncmp(o->name, given, len) ?
 			    1 :
 			    distance(given, o->name);
-		if (d < least) {
+		if (d < least && d < strlen(o->name)) {
 			least = d;
 			best = o->name;
 		}

@@ -6,6 +6,14 @@ DEVICE = "no block device here"
 DIRECT = "no O_DIRECT here"
 SERVED = "the module serves in its place"
 
+VHOST = "no vhost-net here"
+BACKEND = "no backend goes wrong here"
+
+VHOST_CALLS = {f"ioctl VHOST_{name}": VHOST for name in (
+    "SET_OWNER", "SET_FEATURES", "SET_MEM_TABLE", "SET_VRING_NUM",
+    "SET_VRING_BASE", "SET_VRING_ADDR", "SET_VRING_CALL", "SET_VRING_KICK",
+    "GET_VRING_BASE", "NET_SET_BACKEND", "VSOCK_SET_RUNNING")}
+
 EXCUSES = {
     0: {
         "fstat": "this C library makes newfstatat of it",
@@ -30,8 +38,14 @@ EXCUSES = {
         "ioctl VIREO_QUEUE_STATE": MODULE,
         "ioctl VIREO_MEM_SNAPSHOT": MODULE,
         "ioctl VIREO_SNAPSHOT_STAT": MODULE,
+        "shutdown": BACKEND,
+        **VHOST_CALLS,
     },
-    3: {},
+    3: {
+        "sendmsg": "no vhost-user card here",
+        "shutdown": BACKEND,
+        **VHOST_CALLS,
+    },
     2: {
         "io_submit": DIRECT,
         "ioctl BLKDISCARD": DEVICE,

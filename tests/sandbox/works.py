@@ -619,6 +619,68 @@ def linked(options):
     return work
 
 
+def found_again(options):
+    """One that it connected to goes and comes back."""
+    def work(place):
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(place.path("peer"))
+            listener.listen()
+            listener.settimeout(LIMIT)
+            machine = place.start("net", "--append", "echo=0 rounds=0",
+                                  "--console", "none", "--net",
+                                  f"passt,path={place.path('peer')}{options}")
+            listener.accept()[0].close()
+            sock = listener.accept()[0]
+            behind(swallow, sock)
+            client = place.client()
+            place.until("it is seen", lambda: client.command(
+                "x-vireo-query-net")[0]["peer"])
+            quits(client, machine)
+    return work
+
+
+def of_another(place):
+    """A disk of another process, who goes and comes back."""
+    if not shutil.which("qemu-storage-daemon"):
+        raise Missing("no qemu-storage-daemon")
+
+    def said(text):
+        with open(place.path("err"), encoding="utf-8") as f:
+            return text in f.read()
+
+    def backend():
+        export = ("vhost-user-blk,id=e,node-name=f,writable=on,addr.type=unix,"
+                  f"addr.path={place.path('qsd')}")
+        process = subprocess.Popen(
+            ["qemu-storage-daemon", "--blockdev",
+             f"file,node-name=f,filename={place.path('a.img')}",
+             "--export", export])
+        place.until("it listens", lambda: os.path.exists(place.path("qsd")))
+        return process
+    place.image("a.img")
+    process = backend()
+    try:
+        machine = place.start("spin", "--paused", "--console", "none",
+                              "--vhost-user-blk", place.path("qsd"))
+        client = place.client()
+        process.kill()
+        process.wait()
+        place.until("it is missed", lambda: said("its backend has gone"))
+        os.unlink(place.path("qsd"))
+        process = backend()
+        place.until("it is seen", lambda: said("its backend is back"))
+        quits(client, machine)
+        # And one that serves to the end.
+        machine = place.start("blk", "--vhost-user-blk", place.path("qsd"),
+                              stdout=subprocess.PIPE)
+        out, _ = machine.communicate(timeout=LIMIT)
+        ends(machine, 0)
+        assert out.strip() == b"PASS", out
+    finally:
+        process.kill()
+        process.wait()
+
+
 def tap(options):
     """An interface of its own, which goes with it."""
     def work(place):
@@ -700,6 +762,7 @@ WORKS = {
     "random bytes": random_bytes,
     "a guest in the guest": nested,
     "huge pages": huge,
+    "a disk of another process": of_another,
     "no more routes": no_routes,
     "no more routes, main thread": no_routes_main,
     "qcow2": disk_of_tables(""),
@@ -718,4 +781,5 @@ for where, where_options in {"": "", ", main thread": ",iothreads=0"}.items():
     WORKS[f"network{where}, limits"] = net(where_options + ",iops=100,iops-burst=1", "")
     WORKS[f"network{where}, no more routes"] = net_no_routes(where_options)
     WORKS[f"network{where}, link"] = linked(where_options)
+    WORKS[f"network{where}, found again"] = found_again(where_options)
     WORKS[f"network{where}, tap"] = tap(where_options)

@@ -504,7 +504,8 @@ static void test_peer_gone(void **state)
 {
 	const struct virtio_net_hdr_v1 hdr = { 0 };
 	struct net_rig *f = *state;
-	uint8_t frame[100];
+	uint8_t frame[100], got[100];
+	unsigned int tries = 3000;
 
 	net_rig_open(f, NET_PASST, MERGE);
 	net_frame(frame, 100, our_mac, 1);
@@ -516,6 +517,17 @@ static void test_peer_gone(void **state)
 	net_send(f, &hdr, frame, 100, HDR);
 	assert_int_equal(rig_used(f->rig, TX, NULL), 1);
 	assert_false(net_broken(f));
+
+	/* It is found when it comes back: the listener has it already. */
+	f->peer = accept4(f->listener, NULL, NULL, SOCK_NONBLOCK);
+	assert_true(f->peer >= 0);
+	while (!net_link(f) && tries--)
+		rig_run(f->rig);
+	assert_int_equal(net_link(f), VIRTIO_NET_S_LINK_UP);
+	net_to_guest(f, frame, 100);
+	assert_int_equal(rig_used(f->rig, RX, NULL), 1);
+	net_send(f, &hdr, frame, 100, HDR);
+	assert_int_equal(net_from_guest(f, got), 100);
 }
 
 /* Lengths that cannot be right end the connection. */

@@ -338,20 +338,49 @@ static void nets(void **state)
 	done(&p);
 	refuse("--kernel k --net link", "--net: path is missing");
 	refuse("--kernel k --net path=/s",
-	       "--net: path is of link and passt only");
+	       "--net: path is of link, passt and vhost-user only");
 	refuse("--kernel k --net name=x", "--net: name and fd are of tap only");
 	refuse("--kernel k --net tap,name=x,fd=3",
 	       "--net: tap has a name or an fd, not both");
 	refuse("--kernel k --net tap,fd=3,queues=2",
-	       "--net: queues=2: only tap by name has more than one");
+	       "--net: queues=2: only tap by name and vhost-user have more than one");
 	refuse("--kernel k --net passt,path=/s,queues=2",
-	       "--net: queues=2: only tap by name has more than one");
+	       "--net: queues=2: only tap by name and vhost-user have more than one");
 	refuse("--kernel k --net tap,subnet=10.0.0.0/24",
 	       "--net: hostfwd, subnet and isolated are of user only");
 	refuse("--kernel k --net user,mac=52:54:00:12:34",
 	       "--net: mac=52:54:00:12:34 must be as 52:54:00:12:34:56");
 	refuse("--kernel k --net user,mac=53:54:00:12:34:56",
 	       "--net: mac=53:54:00:12:34:56 is of a group, not of a card");
+}
+
+static void of_others(void **state)
+{
+	struct parsed p;
+
+	(void)state;
+	parse_ok(&p,
+		 "--kernel k --vhost-user-blk /s,queues=3 --fs home,path=/f "
+		 "--fs tag=t,path=/g --vsock 7,vhost=on "
+		 "--net vhost-user,path=/n,queues=2 --net tap,vhost=off");
+	assert_int_equal(p.cfg.nr_vhost_blks, 1);
+	assert_string_equal(p.cfg.vhost_blks[0].path, "/s");
+	assert_int_equal(p.cfg.vhost_blks[0].queues, 3);
+	assert_int_equal(p.cfg.nr_fs, 2);
+	assert_string_equal(p.cfg.fs[0].tag, "home");
+	assert_string_equal(p.cfg.fs[1].path, "/g");
+	assert_int_equal(p.cfg.fs[0].queues, 1);
+	assert_true(p.cfg.vsock.present);
+	assert_int_equal(p.cfg.vsock.cid, 7);
+	assert_int_equal(p.cfg.vsock.vhost, VHOST_ON);
+	assert_int_equal(p.cfg.nets[0].kind, NET_VHOST_USER);
+	assert_int_equal(p.cfg.nets[0].vhost, VHOST_AUTO);
+	assert_int_equal(p.cfg.nets[1].vhost, VHOST_OFF);
+	done(&p);
+	refuse("--kernel k --fs home", "--fs: path SOCKET is missing");
+	refuse("--kernel k --vsock 2",
+	       "--vsock: cid=2: must be 3 to 4294967294");
+	refuse("--kernel k --net vhost-user", "--net: path is missing");
 }
 
 static void optional_value(void **state)
@@ -608,6 +637,7 @@ int main(void)
 		cmocka_unit_test(commas),
 		cmocka_unit_test(disk_limit),
 		cmocka_unit_test(nets),
+		cmocka_unit_test(of_others),
 		cmocka_unit_test(optional_value),
 		cmocka_unit_test(prefault),
 		cmocka_unit_test(json_all),

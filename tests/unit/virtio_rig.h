@@ -64,8 +64,8 @@ struct rig {
 	bool no_bells; /* ioeventfd fails */
 	struct rig_route routes[8];
 	bool no_routes; /* msi_route fails */
-	uint16_t next_desc[4];
-	uint16_t used_seen[4];
+	uint16_t next_desc[8];
+	uint16_t used_seen[8];
 };
 
 /* A buffer that a driver gives: @write if it is for the device to fill. */

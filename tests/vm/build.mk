@@ -2,7 +2,7 @@
 # Included by the top Makefile: what tests/vm/run runs in guests.
 
 .PHONY: vm-guest
-vm-guest: $(B)/tests/vm/diskio
+vm-guest: $(B)/tests/vm/diskio $(B)/tests/vm/vsock
 
 # The guest has no libraries.
 $(B)/tests/vm/%: tests/vm/%.c

@@ -226,7 +226,7 @@ net_tests() {
 	run_test "network: user: the guest ends" net_ends user
 	run_test "network: user, isolated: but for what is forwarded" net_isolated
 	run_test "network: a TAP interface is made" make_tap vtap0 192.168.77.1
-	start_net tap "tap,name=vtap0,queues=2,iothreads=2,mtu=1400,mac=52:54:00:00:00:07" \
+	start_net tap "tap,name=vtap0,vhost=off,queues=2,iothreads=2,mtu=1400,mac=52:54:00:00:00:07" \
 		--cpus 2
 	run_test "network: tap: queues, MTU, and the host answers" net_tap
 	run_test "network: tap: data in both directions" net_tap_data

@@ -52,7 +52,8 @@ int net_new(struct net_backend **out, size_t size, const struct net_ops *ops,
 int net_check(const struct net_config *cfg, struct error *err)
 {
 	bool tap = cfg->kind == NET_TAP, user = cfg->kind == NET_USER;
-	bool path = cfg->kind == NET_LINK || cfg->kind == NET_PASST;
+	bool vhost = cfg->kind == NET_VHOST_USER;
+	bool path = cfg->kind == NET_LINK || cfg->kind == NET_PASST || vhost;
 	uint8_t mac[NET_MAC];
 
 	if (!tap && (cfg->name || cfg->has_fd))
@@ -60,15 +61,22 @@ int net_check(const struct net_config *cfg, struct error *err)
 	if (cfg->name && cfg->has_fd)
 		return error_set(err, EINVAL,
 				 "tap has a name or an fd, not both");
-	if (cfg->queues > 1 && (!tap || cfg->has_fd))
+	if (cfg->queues > 1 && !vhost && (!tap || cfg->has_fd))
 		return error_set(err, EINVAL,
-				 "queues=%u: only tap by name has more than "
-				 "one",
+				 "queues=%u: only tap by name and vhost-user "
+				 "have more than one",
 				 cfg->queues);
+	if (cfg->vhost == VHOST_ON && !tap)
+		return error_set(err, EINVAL, "vhost=on is of tap only");
+	if ((vhost || cfg->vhost == VHOST_ON) && (cfg->iops || cfg->bps))
+		return error_set(err, EINVAL,
+				 "iops and bps are not known to who serves the "
+				 "queues with vhost");
 	if (path && !cfg->path)
 		return error_set(err, EINVAL, "path is missing");
 	if (!path && cfg->path)
-		return error_set(err, EINVAL, "path is of link and passt only");
+		return error_set(err, EINVAL,
+				 "path is of link, passt and vhost-user only");
 	if (!user && (cfg->hostfwd || cfg->subnet || cfg->isolated))
 		return error_set(err, EINVAL,
 				 "hostfwd, subnet and isolated are of user only");

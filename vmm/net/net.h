@@ -7,6 +7,8 @@
  *   link    the card of another machine, by a socket
  *   passt   passt(1), or QEMU's -netdev stream, by a socket
  *
+ * and vhost-user, of which only virtio/net_vhost.c knows.
+ *
  * A backend has a port for each pair of queues.  What needs a name or a
  * privilege is done when it is opened; later, all is done by descriptors, and
  * none of it waits.

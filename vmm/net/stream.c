@@ -3,10 +3,11 @@
  * Frames over a stream: before each its length, 4 bytes, the first the most
  * significant, as QEMU's -netdev stream and passt(1) have it.
  *
- * Who listens waits for one peer after the other; who has connected has no other
- * when that one is gone, as it is locked in by then.
+ * Who listens waits for one peer after the other; who has connected has the path
+ * dialled again when its peer is gone.
  *
- *   port.fd   the peer's descriptor; or, while there is none, the listener's
+ *   port.fd   the peer's descriptor; or, while there is none, the listener's or
+ *             the dialler's
  */
 #include <endian.h>
 #include <errno.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "../control/socket.h"
+#include "../dial.h"
 #include "../error.h"
 #include "net.h"
 
@@ -25,7 +27,8 @@
 
 struct stream {
 	struct net_backend base;
-	struct listener listener; /* fd -1: it has connected */
+	struct listener listener; /* fd -1: it has connected, */
+	struct dial dial;	  /* by a path; fd -1: or else was given */
 	int peer;		  /* -1: none was there yet */
 	size_t in_at, in_len;	  /* what has come and was not taken */
 	size_t out_at, out_len;	  /* what has to go before the next frame */
@@ -47,7 +50,8 @@ static int lose(struct net_port *port)
 	struct stream *s = stream_of(port);
 
 	port->up = false;
-	port->fd = s->listener.fd;
+	port->fd = s->listener.fd < 0 ? s->dial.fd : s->listener.fd;
+	dial_ask(&s->dial);
 	s->in_at = s->in_len = 0;
 	s->out_at = s->out_len = 0;
 	port->unsent = false;
@@ -59,11 +63,15 @@ static int welcome(struct net_port *port)
 	struct stream *s = stream_of(port);
 	int fd;
 
-	if (s->listener.fd < 0)
-		return -ENOTCONN;
-	fd = accept4(s->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (s->listener.fd >= 0)
+		fd = accept4(s->listener.fd, NULL, NULL,
+			     SOCK_NONBLOCK | SOCK_CLOEXEC);
+	else
+		fd = dial_take(&s->dial);
+	if (fd == -ENOTCONN)
+		port->fd = -1; /* nobody dials any more */
 	if (fd < 0)
-		return -EAGAIN;
+		return s->listener.fd < 0 ? fd : -EAGAIN;
 	if (s->peer >= 0)
 		close(s->peer);
 	s->peer = fd;
@@ -209,6 +217,7 @@ static void stream_close(struct net_backend *backend)
 		close(s->peer);
 	if (s->listener.fd >= 0)
 		socket_unlisten(&s->listener);
+	dial_close(&s->dial);
 }
 
 static const struct net_ops stream_ops = {
@@ -230,6 +239,7 @@ int stream_adopt(struct net_backend **backend, int fd, struct error *err)
 		return rc;
 	s = (struct stream *)base;
 	s->listener.fd = -1;
+	s->dial.fd = -1;
 	s->peer = fd;
 	base->ports->fd = fd;
 	base->ports->up = fd >= 0;
@@ -255,7 +265,13 @@ int stream_open(struct net_backend **backend, const struct net_config *cfg,
 		return rc;
 	}
 	s = (struct stream *)base;
-	if (fd < 0) {
+	if (fd >= 0) {
+		rc = dial_new(&s->dial, cfg->path, err);
+		if (rc) {
+			net_close(base);
+			return rc;
+		}
+	} else {
 		rc = socket_listen(&s->listener, cfg->path, err);
 		if (rc) {
 			s->listener.fd = -1;

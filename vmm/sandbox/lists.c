@@ -13,6 +13,7 @@
 #include <linux/fs.h>
 #include <linux/if_tun.h>
 #include <linux/kvm.h>
+#include <linux/vhost.h>
 #include <linux/vireo.h>
 #include <netinet/in.h>
 #include <stddef.h>
@@ -142,6 +143,21 @@ static const struct sandbox_call main_calls[] = {
 	IOCTL(TUNGETIFF),
 	IOCTL(TUNSETVNETHDRSZ),
 	FCNTL(F_SETFD),
+	/* Queues that the kernel serves, or a vhost-user backend. */
+	IOCTL(VHOST_SET_OWNER),
+	IOCTL(VHOST_SET_FEATURES),
+	IOCTL(VHOST_SET_MEM_TABLE),
+	IOCTL(VHOST_SET_VRING_NUM),
+	IOCTL(VHOST_SET_VRING_BASE),
+	IOCTL(VHOST_SET_VRING_ADDR),
+	IOCTL(VHOST_SET_VRING_CALL),
+	IOCTL(VHOST_SET_VRING_KICK),
+	IOCTL(VHOST_GET_VRING_BASE),
+	IOCTL(VHOST_NET_SET_BACKEND),
+	IOCTL(VHOST_VSOCK_SET_RUNNING),
+	CALL(sendmsg),
+	CALL(shutdown),
+	CALL_IF(setsockopt, 1, ALL_BITS, SOL_SOCKET),
 	/* SCSI disks, images that come by QMP or get another size. */
 	CALL(io_submit),
 	CALL(io_uring_enter),
@@ -301,6 +317,20 @@ static const struct sandbox_call net_calls[] = {
 	/* A TAP interface's offloads and queues, as the driver wants them. */
 	IOCTL(TUNSETOFFLOAD),
 	IOCTL(TUNSETQUEUE),
+	/* Queues that the kernel serves, or a vhost-user backend. */
+	IOCTL(VHOST_SET_OWNER),
+	IOCTL(VHOST_SET_FEATURES),
+	IOCTL(VHOST_SET_MEM_TABLE),
+	IOCTL(VHOST_SET_VRING_NUM),
+	IOCTL(VHOST_SET_VRING_BASE),
+	IOCTL(VHOST_SET_VRING_ADDR),
+	IOCTL(VHOST_SET_VRING_CALL),
+	IOCTL(VHOST_SET_VRING_KICK),
+	IOCTL(VHOST_GET_VRING_BASE),
+	IOCTL(VHOST_NET_SET_BACKEND),
+	CALL(sendmsg),
+	CALL(recvmsg),
+	CALL(shutdown),
 	/* The next machine at a link. */
 	CALL(accept4),
 	CALL(close),

@@ -580,3 +580,18 @@ void net_drop(struct net_pair *pair, bool tx)
 	pair->rx.nr_parts = 0;
 	pair->rx.done = 0;
 }
+
+void net_put_back(struct net_pair *pair, bool tx)
+{
+	struct net_rx *rx = &pair->rx;
+
+	if (tx) {
+		ring_put_back(&pair->txq->ring, pair->tx.have);
+	} else {
+		ring_put_back(&pair->rxq->ring, rx->have + rx->nr_parts);
+		if (rx->len)
+			add(&pair->counts[RECEIVED].dropped, 1);
+		rx->len = 0;
+	}
+	net_drop(pair, tx);
+}

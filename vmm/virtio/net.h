@@ -15,6 +15,9 @@
  * or the chain, and whoever can help is watched: the driver's doorbell or the
  * port's descriptor.
  *
+ * Where the kernel or a vhost-user backend serves queues (net_vhost.c), all but
+ * the control queue are theirs while the link is up.
+ *
  * Locks, beyond those of virtio.h:
  *   dev->lock      mutex   config, admin_up, and all changes of link_up
  *   lane.lock      mutex   the lane's copy of the filter: held for a round of
@@ -31,6 +34,7 @@
 
 #include "../block/throttle.h"
 #include "../net/net.h"
+#include "../vhost/peer.h"
 #include "pci.h"
 #include "virtio_devices.h"
 
@@ -122,6 +126,16 @@ struct net_lane {
 	struct net_filter filter;
 };
 
+/* Who else serves the queues of a card. */
+struct net_vhost {
+	struct vhost *backends; /* vhost-user: one; the kernel's: of each pair */
+	unsigned int nr;	/* 0: nobody */
+	struct vhost_queue *queues;
+	struct vhost_peer peer; /* vhost-user */
+	const char *why;	/* nobody does; atomic */
+	struct log_limit log;
+};
+
 struct virtio_nic {
 	struct virtio_pci vpci;
 	const struct net_config *cfg;
@@ -145,6 +159,7 @@ struct virtio_nic {
 	/* What the driver wants of them since; NET_OFFLOADS_ALL: all */
 	uint64_t offloads;
 	struct log_limit io_log;
+	struct net_vhost vhost;
 };
 
 static inline struct virtio_nic *nic_of_vdev(struct virtio_dev *vdev)
@@ -169,6 +184,8 @@ void net_on_look(void *pair);
 void net_quiesce(struct net_pair *pair, bool tx);
 /* And nothing of its ring is held. */
 void net_drop(struct net_pair *pair, bool tx);
+/* The same, but that the ring goes on; a frame that was received is lost. */
+void net_put_back(struct net_pair *pair, bool tx);
 /* Whether a frame of @len bytes, at least NET_HEADER, is wanted. */
 bool net_wanted(const struct virtio_nic *nic, const struct net_filter *filter,
 		const uint8_t *frame, size_t len);
@@ -187,7 +204,22 @@ void net_filter_init(struct virtio_nic *nic);
 /* To all lanes. */
 void net_filter_publish(struct virtio_nic *nic);
 
+/* net_vhost.c */
+/* Who is to serve the queues, if somebody is; all or nothing. */
+int net_vhost_open(struct virtio_nic *nic, struct error *err);
+/* Once there are queues; -ENOMEM. */
+int net_vhost_init(struct virtio_nic *nic);
+void net_vhost_close(struct virtio_nic *nic);
+bool net_vhost_attach(struct virtio_dev *vdev, unsigned int index);
+void net_vhost_detach(struct virtio_dev *vdev, unsigned int index);
+/* Of a vhost-user backend, before config_init: what it can do. */
+int net_vhost_user_open(struct virtio_nic *nic, struct error *err);
+
 /* net_device.c */
+/* The pair of a queue, or NULL: the control queue, or one that is not used. */
+struct net_pair *net_pair_of(struct virtio_nic *nic, unsigned int index);
+/* The loop of the first pair, when the driver has begun; once, as nic.begun. */
+void net_begin(struct virtio_nic *nic);
 void net_set_carrier(struct virtio_nic *nic, bool carrier);
 /* The number of pairs that the driver uses. */
 void net_activate(struct virtio_nic *nic, unsigned int nr);

@@ -33,16 +33,14 @@ static unsigned int control_index(const struct virtio_nic *nic)
 		       2;
 }
 
-/* The pair of a queue, or NULL: the control queue, or one that is not used. */
-static struct net_pair *pair_of(struct virtio_nic *nic, unsigned int index)
+struct net_pair *net_pair_of(struct virtio_nic *nic, unsigned int index)
 {
 	if (index >= control_index(nic))
 		return NULL;
 	return &nic->pairs[index / 2];
 }
 
-/* The loop of the first pair, when the driver has begun. */
-static void begin(struct virtio_nic *nic)
+void net_begin(struct virtio_nic *nic)
 {
 	struct net_backend *backend = nic->backend;
 	unsigned int i;
@@ -61,20 +59,20 @@ static void begin(struct virtio_nic *nic)
 static bool nic_serve(struct virtio_dev *vdev, unsigned int index)
 {
 	struct virtio_nic *nic = nic_of_vdev(vdev);
-	struct net_pair *pair = pair_of(nic, index);
+	struct net_pair *pair = net_pair_of(nic, index);
 
 	if (index == control_index(nic))
 		return net_serve_control(nic, &vdev->queues[index]);
 	if (!pair)
 		return false;
 	if (!index && !nic->begun)
-		begin(nic);
+		net_begin(nic);
 	return index % 2 ? net_serve_tx(pair) : net_serve_rx(pair);
 }
 
 static void nic_quiesce(struct virtio_dev *vdev, unsigned int index)
 {
-	struct net_pair *pair = pair_of(nic_of_vdev(vdev), index);
+	struct net_pair *pair = net_pair_of(nic_of_vdev(vdev), index);
 
 	if (pair)
 		net_quiesce(pair, index % 2);
@@ -82,7 +80,7 @@ static void nic_quiesce(struct virtio_dev *vdev, unsigned int index)
 
 static void nic_reset_queue(struct virtio_dev *vdev, unsigned int index)
 {
-	struct net_pair *pair = pair_of(nic_of_vdev(vdev), index);
+	struct net_pair *pair = net_pair_of(nic_of_vdev(vdev), index);
 
 	if (pair)
 		net_drop(pair, index % 2);
@@ -132,6 +130,8 @@ const struct virtio_class nic_virtio_class = {
 	.replays = true,
 	.serve = nic_serve,
 	.quiesce = nic_quiesce,
+	.attach = net_vhost_attach,
+	.detach = net_vhost_detach,
 	.reset_queue = nic_reset_queue,
 	.reset = nic_reset,
 	.config_write = nic_config_write,
@@ -150,6 +150,8 @@ void net_activate(struct virtio_nic *nic, unsigned int nr)
 	__atomic_store_n(&nic->nr_active, nr, __ATOMIC_RELEASE);
 	for (i = 0; i < nic->nr_pairs; i++)
 		virtio_serve_later(vdev, 2 * i);
+	if (nic->vhost.nr)
+		virtio_rewire_all(vdev);
 }
 
 /* ---- the link ------------------------------------------------------------------- */
@@ -167,6 +169,8 @@ static void link_changed(struct virtio_nic *nic)
 	else
 		nic->config.status &= (uint16_t)~VIRTIO_NET_S_LINK_UP;
 	virtio_config_changed(&nic->vpci.vdev);
+	if (nic->vhost.nr)
+		virtio_rewire_all(&nic->vpci.vdev);
 }
 
 void net_set_carrier(struct virtio_nic *nic, bool carrier)
@@ -451,28 +455,43 @@ static int nic_realize(struct device *dev, const void *config,
 	nic->cfg = config;
 	nic->nr_pairs = nic->cfg->queues ? nic->cfg->queues : 1;
 	limits_init(nic);
-	rc = net_open(&nic->backend, nic->cfg, dev->id, nic->nr_pairs, err);
+	rc = nic->cfg->kind == NET_VHOST_USER ?
+		     net_vhost_user_open(nic, err) :
+		     net_open(&nic->backend, nic->cfg, dev->id, nic->nr_pairs,
+			      err);
 	if (rc)
 		goto err_throttle;
+	rc = net_vhost_open(nic, err);
+	if (rc)
+		goto err_backend;
 	rc = config_init(nic, err);
 	if (rc)
-		goto err_backend;
+		goto err_vhost;
 	rc = lanes_make(nic, err);
 	if (rc)
-		goto err_backend;
+		goto err_vhost;
 	rc = virtio_pci_init(&nic->vpci, &nic_virtio_class, err);
 	if (rc)
 		goto err_lanes;
 	rc = pairs_make(nic, err);
 	if (rc)
 		goto err_virtio;
+	rc = net_vhost_init(nic);
+	if (rc) {
+		error_sys(err, ENOMEM, "cannot make %s", dev->id);
+		goto err_pairs;
+	}
 	return 0;
 
+err_pairs:
+	free(nic->pairs);
 err_virtio:
 	virtio_pci_destroy(&nic->vpci);
 err_lanes:
 	lanes_end(nic);
 	lanes_free(nic);
+err_vhost:
+	net_vhost_close(nic);
 err_backend:
 	net_close(nic->backend);
 err_throttle:
@@ -492,6 +511,7 @@ static void nic_unrealize(struct device *dev)
 		loop_fd_del(pair->lane->loop, &pair->watch);
 	}
 	virtio_pci_destroy(&nic->vpci);
+	net_vhost_close(nic);
 	free(nic->pairs);
 	lanes_free(nic);
 	net_close(nic->backend);

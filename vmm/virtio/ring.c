@@ -114,6 +114,12 @@ void ring_resume(struct ring *ring, struct ring_place place)
 	ring->no_notify = true;
 }
 
+void ring_put_back(struct ring *ring, unsigned int nr)
+{
+	ring->next_avail = (uint16_t)(ring->next_avail - nr);
+	ring->in_flight = (uint16_t)(ring->in_flight - nr);
+}
+
 int ring_retake(struct ring *ring, uint16_t head, struct ring_chain *chain)
 {
 	int ret;

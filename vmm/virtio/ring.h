@@ -127,6 +127,8 @@ struct ring_place ring_place(const struct ring *ring);
  * in flight then.
  */
 void ring_resume(struct ring *ring, struct ring_place place);
+/* Of a split ring: the last @nr chains are yet to be popped, after all. */
+void ring_put_back(struct ring *ring, unsigned int nr);
 /*
  * Takes a chain that another owner took and did not give back: 1, or -EINVAL as
  * ring_pop.  Of split rings: in a packed one a head alone does not say where it

@@ -21,6 +21,12 @@ extern const struct dev_class virtio_blk_class;
 extern const struct dev_class virtio_scsi_class;
 /* config: struct net_config */
 extern const struct dev_class virtio_net_class;
+/* config: struct vhost_blk_config */
+extern const struct dev_class vhost_blk_class;
+/* config: struct fs_config */
+extern const struct dev_class vhost_fs_class;
+/* config: struct vsock_config */
+extern const struct dev_class virtio_vsock_vhost_class;
 /* config: struct rng_config */
 extern const struct dev_class virtio_rng_class;
 /* config: struct vcon_config */
