@@ -61,13 +61,10 @@ static void tell(struct virtio_nic *nic, const char *why)
 
 /* ---- a vhost-user backend's end of the card --------------------------------------- */
 
-static ssize_t none_recv(struct net_port *port, struct virtio_net_hdr_v1 *hdr,
-			 void *buf, size_t len)
+static ssize_t none_recv(struct net_port *port, struct net_packet *packet)
 {
 	(void)port;
-	(void)hdr;
-	(void)buf;
-	(void)len;
+	(void)packet;
 	return -EAGAIN;
 }
 
