@@ -300,7 +300,7 @@ static const struct opt restore_options[] = {
 	  .kind = OPT_BOOL,
 	  .def = "off",
 	  .offset = offsetof(struct restore_config, lazy),
-	  .help = "map its memory, and share what is not written" },
+	  .help = "map its memory instead of reading it" },
 	{ 0 }
 };
 
