@@ -211,7 +211,7 @@ static int teardown_packed(void **state)
 /* Of @nr descriptors; the last can be written. */
 static void offer_packed(struct rig *r, u16 id, u16 nr)
 {
-	struct vireo_packed_desc *first = NULL;
+	struct vireo_packed_desc *first = &r->packed[r->add & 0x7fff];
 	u16 first_flags = 0;
 
 	for (u16 i = 0; i < nr; i++) {
@@ -227,12 +227,10 @@ static void offer_packed(struct rig *r, u16 id, u16 nr)
 			.id = i + 1 < nr ? 0xdead : id,
 			.flags = d->flags,
 		};
-		if (i) {
+		if (i)
 			d->flags = flags;
-		} else {
-			first = d;
+		else
 			first_flags = flags;
-		}
 		r->add = vireo_packed_on(&r->ring, r->add, 1);
 	}
 	first->flags = first_flags;

@@ -22,7 +22,7 @@ struct remote {
 	char name[RUNDIR_NAME_MAX];
 	int limit_ms;
 	int fd;
-	int pidfd;   /* -1 if there is none */
+	int pidfd; /* -1 if there is none */
 	pid_t pid;
 	unsigned int last_id;
 

@@ -309,6 +309,8 @@ json_t *cmd_netdev_add(struct qmp_call *call, json_t *args)
 	if (!b)
 		return NULL;
 	b->config.net.kind = NET_TAP;
+	/* It would have to be opened. */
+	b->config.net.vhost = VHOST_OFF;
 	b->config.net.has_fd = true;
 	b->fd = qmp_take_fd(call, fd);
 	if (b->fd >= 0 && !ioctl(b->fd, TUNGETIFF, &ifr))
