@@ -135,7 +135,6 @@ static const struct sandbox_call main_calls[] = {
 	/* Once it is detached, its standard error is the log. */
 	CALL(dup2),
 	/* Network cards without a thread of their own, as in that one's list. */
-	CALL(readv),
 	CALL(writev),
 	IOCTL(TUNSETOFFLOAD),
 	IOCTL(TUNSETQUEUE),
@@ -302,7 +301,6 @@ static const struct sandbox_call io_calls[] = {
 
 /* Network cards: the loop, and what backends do with their descriptors. */
 static const struct sandbox_call net_calls[] = {
-	CALL(readv),
 	CALL(writev),
 	CALL(epoll_pwait2),
 	CALL(epoll_ctl),
