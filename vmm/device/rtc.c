@@ -573,15 +573,11 @@ err_fast:
 	return ret;
 }
 
-/* The battery keeps memory and time; RESET# clears the interrupts. */
-static void rtc_reset(struct device *dev)
+/* From now on, with what is in cmos[]. */
+static void take_up(struct rtc *r)
 {
-	struct rtc *r = (struct rtc *)dev;
 	unsigned int i;
 
-	pthread_mutex_lock(&dev->lock);
-	r->cmos[REG_B] &= (uint8_t) ~(B_PIE | B_AIE | B_UIE | B_SQWE);
-	r->cmos[REG_C] = 0;
 	for (i = 0; i < sizeof(r->cmos); i++)
 		set_byte(r, i, r->cmos[i]);
 	if (!halted(r))
@@ -589,6 +585,17 @@ static void rtc_reset(struct device *dev)
 	r->last_s = rtc_now(r).s;
 	r->last_tick = period(r) ? loop_now() / period(r) : 0;
 	update(r);
+}
+
+/* The battery keeps memory and time; RESET# clears the interrupts. */
+static void rtc_reset(struct device *dev)
+{
+	struct rtc *r = (struct rtc *)dev;
+
+	pthread_mutex_lock(&dev->lock);
+	r->cmos[REG_B] &= (uint8_t) ~(B_PIE | B_AIE | B_UIE | B_SQWE);
+	r->cmos[REG_C] = 0;
+	take_up(r);
 	pthread_mutex_unlock(&dev->lock);
 }
 
@@ -618,19 +625,12 @@ static int rtc_loaded(void *obj, struct error *err)
 	/* Of years that a driver may set, and more. */
 	const int64_t most = 20000LL * 366 * DAY;
 	struct rtc *r = obj;
-	unsigned int i;
 
 	if (r->offset_s > most || r->offset_s < -most)
 		return error_set(err, EINVAL, "offset_s: out of range");
 	pthread_mutex_lock(&r->dev.lock);
 	fast_shadow8(&r->fast, SHADOW_INDEX, r->index);
-	for (i = 0; i < sizeof(r->cmos); i++)
-		set_byte(r, i, r->cmos[i]);
-	if (!halted(r))
-		store_time(r, rtc_now(r).s);
-	r->last_s = rtc_now(r).s;
-	r->last_tick = period(r) ? loop_now() / period(r) : 0;
-	update(r);
+	take_up(r);
 	pthread_mutex_unlock(&r->dev.lock);
 	return 0;
 }
