@@ -127,20 +127,14 @@ static int add_disk(struct remote *c, const char *path,
 		    const struct attach_args *args, struct error *err)
 {
 	int fd = open_image(path, args->ro, err), rc;
-	json_int_t set;
-	json_t *ret;
-	char name[48];
+	char name[REMOTE_FD_NAME];
 
 	if (fd < 0)
 		return fd;
-	rc = remote_send_fd(c, fd, "add-fd", json_pack("{s:s}", "opaque", path),
-			    &ret, err);
+	rc = remote_pass_fd(c, fd, path, name, err);
 	close(fd);
 	if (rc)
 		return rc;
-	set = json_integer_value(json_object_get(ret, "fdset-id"));
-	json_decref(ret);
-	snprintf(name, sizeof(name), "/dev/fdset/%lld", (long long)set);
 	rc = remote_execute(c, "blockdev-add",
 			    json_pack("{s:s,s:s,s:b,s:{s:s,s:s}}", "driver",
 				      format_of(path, args->format),
@@ -149,8 +143,7 @@ static int add_disk(struct remote *c, const char *path,
 				      "filename", name),
 			    NULL, err);
 	/* The node has one of its own. */
-	remote_execute(c, "remove-fd", json_pack("{s:I}", "fdset-id", set),
-		       NULL, rc ? NULL : err);
+	remote_forget_fd(c, name, rc ? NULL : err);
 	return rc;
 }
 

@@ -292,10 +292,14 @@ int remote_try(struct remote *c, const char *command, json_t *args,
 	return execute(c, command, args, -1, ret, true, err);
 }
 
-int remote_pass_fd(struct remote *c, int fd, char *name, struct error *err)
+int remote_pass_fd(struct remote *c, int fd, const char *opaque, char *name,
+		   struct error *err)
 {
 	json_t *ret;
-	int rc = remote_send_fd(c, fd, "add-fd", NULL, &ret, err);
+	int rc = remote_send_fd(c, fd, "add-fd",
+				opaque ? json_pack("{s:s}", "opaque", opaque) :
+					 NULL,
+				&ret, err);
 
 	if (rc)
 		return rc;
@@ -303,6 +307,18 @@ int remote_pass_fd(struct remote *c, int fd, char *name, struct error *err)
 		 json_integer_value(json_object_get(ret, "fdset-id")));
 	json_decref(ret);
 	return 0;
+}
+
+int remote_forget_fd(struct remote *c, const char *name, struct error *err)
+{
+	long long set;
+
+	if (sscanf(name, "/dev/fdset/%lld", &set) != 1)
+		return error_set(err, EINVAL, "%s: no set of descriptors",
+				 name);
+	return remote_execute(c, "remove-fd",
+			      json_pack("{s:I}", "fdset-id", (json_int_t)set),
+			      NULL, err);
 }
 
 int remote_wait_end(struct remote *c, int limit_ms, struct error *err)

@@ -41,10 +41,13 @@ int remote_execute(struct remote *c, const char *command, struct json_t *args,
 
 /*
  * Passes @fd, which stays the caller's, and tells the name by which commands know
- * it, at least REMOTE_FD_NAME long.
+ * it, at least REMOTE_FD_NAME long.  @opaque, or NULL, is for people.
  */
 #define REMOTE_FD_NAME 32
-int remote_pass_fd(struct remote *c, int fd, char *name, struct error *err);
+int remote_pass_fd(struct remote *c, int fd, const char *opaque, char *name,
+		   struct error *err);
+/* The machine closes what was passed by that name. */
+int remote_forget_fd(struct remote *c, const char *name, struct error *err);
 
 /* As remote_execute, but a command that is not there is no error: *ret NULL. */
 int remote_try(struct remote *c, const char *command, struct json_t *args,

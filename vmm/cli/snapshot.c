@@ -52,7 +52,7 @@ static int pass_file(struct remote *c, int dir, const char *file, json_t *args,
 	fd = openat(dir, file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return error_sys(err, errno, "cannot make the file %s", file);
-	rc = remote_pass_fd(c, fd, name, err);
+	rc = remote_pass_fd(c, fd, NULL, name, err);
 	close(fd);
 	if (!rc)
 		json_object_set_new(args, file, json_string(name));
@@ -91,12 +91,9 @@ static int write_config(struct remote *c, int dir, struct error *err)
 static void forget_file(struct remote *c, json_t *args, const char *file)
 {
 	const char *name = json_string_value(json_object_get(args, file));
-	long long set;
 
-	if (name && sscanf(name, "/dev/fdset/%lld", &set) == 1)
-		remote_execute(c, "remove-fd",
-			       json_pack("{s:I}", "fdset-id", (json_int_t)set),
-			       NULL, NULL);
+	if (name)
+		remote_forget_fd(c, name, NULL);
 }
 
 static int take(struct remote *c, int dir, bool live, json_t **ret,

@@ -47,6 +47,14 @@
 		.mask = ALL_BITS, .value = command                     \
 	}
 
+/* Queues that the kernel serves, by whichever thread hands them over. */
+#define VHOST_QUEUES                                                      \
+	IOCTL(VHOST_SET_OWNER), IOCTL(VHOST_SET_FEATURES),                \
+		IOCTL(VHOST_SET_MEM_TABLE), IOCTL(VHOST_SET_VRING_NUM),   \
+		IOCTL(VHOST_SET_VRING_BASE), IOCTL(VHOST_SET_VRING_ADDR), \
+		IOCTL(VHOST_SET_VRING_CALL), IOCTL(VHOST_SET_VRING_KICK), \
+		IOCTL(VHOST_GET_VRING_BASE), IOCTL(VHOST_NET_SET_BACKEND)
+
 /*
  * A device's registers, and what they move: interrupts, doorbells, mappings.
  * The first is by far the most frequent call, and so the first in the filter.
@@ -143,16 +151,7 @@ static const struct sandbox_call main_calls[] = {
 	IOCTL(TUNSETVNETHDRSZ),
 	FCNTL(F_SETFD),
 	/* Queues that the kernel serves, or a vhost-user backend. */
-	IOCTL(VHOST_SET_OWNER),
-	IOCTL(VHOST_SET_FEATURES),
-	IOCTL(VHOST_SET_MEM_TABLE),
-	IOCTL(VHOST_SET_VRING_NUM),
-	IOCTL(VHOST_SET_VRING_BASE),
-	IOCTL(VHOST_SET_VRING_ADDR),
-	IOCTL(VHOST_SET_VRING_CALL),
-	IOCTL(VHOST_SET_VRING_KICK),
-	IOCTL(VHOST_GET_VRING_BASE),
-	IOCTL(VHOST_NET_SET_BACKEND),
+	VHOST_QUEUES,
 	IOCTL(VHOST_VSOCK_SET_RUNNING),
 	CALL(sendmsg),
 	CALL(shutdown),
@@ -316,16 +315,7 @@ static const struct sandbox_call net_calls[] = {
 	IOCTL(TUNSETOFFLOAD),
 	IOCTL(TUNSETQUEUE),
 	/* Queues that the kernel serves, or a vhost-user backend. */
-	IOCTL(VHOST_SET_OWNER),
-	IOCTL(VHOST_SET_FEATURES),
-	IOCTL(VHOST_SET_MEM_TABLE),
-	IOCTL(VHOST_SET_VRING_NUM),
-	IOCTL(VHOST_SET_VRING_BASE),
-	IOCTL(VHOST_SET_VRING_ADDR),
-	IOCTL(VHOST_SET_VRING_CALL),
-	IOCTL(VHOST_SET_VRING_KICK),
-	IOCTL(VHOST_GET_VRING_BASE),
-	IOCTL(VHOST_NET_SET_BACKEND),
+	VHOST_QUEUES,
 	CALL(sendmsg),
 	CALL(recvmsg),
 	CALL(shutdown),
